@@ -1,6 +1,8 @@
 module github.com/cauce-pay/cauce
 
-go 1.26
+go 1.26.0
+
+require github.com/shopspring/decimal v1.6.0
 
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect
@@ -45,7 +47,6 @@ require (
 	github.com/prometheus/common v0.42.0 // indirect
 	github.com/prometheus/procfs v0.10.1 // indirect
 	github.com/rogpeppe/go-internal v1.16.0 // indirect
-	github.com/shopspring/decimal v1.6.0 // indirect
 	github.com/spf13/cobra v1.10.2 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
 	github.com/zclconf/go-cty v1.19.0 // indirect
