@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"time"
 
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/provider"
@@ -22,6 +21,8 @@ type Config struct {
 	// Providers are plain Go values that stand in for plugins, by the label of their provider block. They are
 	// configured from the rules like any other, and closed by Close.
 	Providers map[string]provider.Provider
+	// Env answers env("X") in the rules; nil = the process's environment.
+	Env func(name string) (value string, ok bool)
 	// PublicURL is where providers reach Notify, without a trailing slash: "https://pay.example.com". The
 	// webhooks' URL is made of it: PublicURL + "/v1/notifications/{provider}/{secret}". "" = the providers are
 	// given none, and payments are followed by looking up alone.
@@ -34,13 +35,6 @@ type Config struct {
 	Random io.Reader
 	// Workers bounds how many payments are looked up at once in the background; 0 = 16.
 	Workers int
-}
-
-// Clock is the time as the engine sees it.
-type Clock interface {
-	Now() time.Time
-	// AfterFunc runs f in its own goroutine after d and returns a function that stops it.
-	AfterFunc(d time.Duration, f func()) (stop func())
 }
 
 func (c Config) validate() error {

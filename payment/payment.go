@@ -23,6 +23,8 @@ type Payment struct {
 	UpdatedAt         time.Time `json:"updated_at"`
 	Rules             string    `json:"rules,omitzero"` // content hash of the rules that decided
 	Attempts          []Attempt `json:"attempts"`
+	// NotifiedAt is when the last webhook about the payment arrived.
+	NotifiedAt time.Time `json:"notified_at,omitzero"`
 	// Seq is the number of the payment's last event.
 	Seq int64 `json:"seq"`
 	// NextLookupAt is when the engine asks a provider about this payment next; zero when it is final.
@@ -144,11 +146,17 @@ func (p *Payment) apply(e Event) error {
 		return p.startAttempt(e)
 	case EventAttemptEnded, EventLookup, EventAbandoned:
 		return p.updateAttempt(e)
-	case EventNotification, EventMismatch, EventDoublePayment:
+	case EventNotification:
+		p.NotifiedAt = e.At
+		return nil
+	case EventMismatch, EventDoublePayment:
 		return nil
 	case EventPending, EventInDoubt, EventSucceeded, EventRejected, EventExpired, EventFailed, EventLateSuccess:
 		return p.settle(e, statusOf[e.Type])
 	case EventResolved:
+		if err := p.updateAttempt(e); err != nil {
+			return err
+		}
 		return p.settle(e, d.Status)
 	}
 	return fmt.Errorf("unknown event type")
@@ -200,6 +208,9 @@ func (p *Payment) updateAttempt(e Event) error {
 	}
 	if e.Type == EventAttemptEnded {
 		a.EndedAt = e.At
+	}
+	if !d.DeadlineAt.IsZero() {
+		a.DeadlineAt = d.DeadlineAt // it was sent again
 	}
 	if a.Number == len(p.Attempts) && a.Reference != "" {
 		p.ProviderReference = a.Reference

@@ -1,0 +1,286 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/provider"
+)
+
+// answer is what came of one call about an attempt: an outcome, or an error.
+type answer struct {
+	provider.Outcome
+	err *provider.Error
+}
+
+// handOver submits the payment's current attempt, whose intent is durable, and goes on to further candidates
+// as far as that is safe. resend tells that this attempt was sent before.
+func (e *Engine) handOver(ctx context.Context, p *payment.Payment, decision *payment.Decision, resend bool) {
+	for {
+		number := len(p.Attempts)
+		ans := e.submit(ctx, p, resend)
+		var err error
+		p, err = e.update(ctx, p, func(d *draft) { e.concludeSubmit(d, number, ans, decision) })
+		if err != nil {
+			// The answer is not durable: recovery takes it up as an attempt in doubt.
+			e.log.Error("the answer of a provider could not be stored", "payment", p.ID, "error", err)
+			return
+		}
+		if a := p.Current(); a.Number == number || a.Status != payment.AttemptProcessing {
+			return
+		}
+		resend = false
+	}
+}
+
+// submit makes the one call that can move money.
+func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) answer {
+	a := p.Current()
+	r := e.providers[a.Provider]
+	if r == nil {
+		return answer{err: provider.Errorf(provider.CodeUnavailable, "provider %q is not configured any more", a.Provider)}
+	}
+	ctx, cancel := e.withTimeout(ctx, r.timeout)
+	defer cancel()
+	r.inFlight.Add(1)
+	defer r.inFlight.Add(-1)
+	outcome, err := r.Submit(ctx, provider.Attempt{
+		Key: a.Key, PaymentID: p.ID, Number: a.Number, Payment: p.Request,
+		NotificationURL: r.notificationURL, Resend: resend,
+	})
+	ans := r.answer(ctx, outcome, err)
+	if ans.err == nil && ans.Status == provider.Absent {
+		ans.err = provider.Errorf(provider.CodeUnknown, "the provider answered a hand-over with %q", ans.Status)
+	}
+	e.noteHealth(r, ans.err)
+	return ans
+}
+
+// answer brings what a provider returned into one form; whatever is not clear is unknown.
+func (r *running) answer(ctx context.Context, outcome provider.Outcome, err error) answer {
+	if err != nil {
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			err = provider.Errorf(provider.CodeUnknown, "no answer within %s", r.timeout)
+		}
+		return answer{err: provider.AsError(err)}
+	}
+	switch outcome.Status {
+	case provider.Pending, provider.Succeeded, provider.Rejected, provider.Expired, provider.Failed, provider.Absent:
+		return answer{Outcome: outcome}
+	}
+	return answer{err: &provider.Error{
+		Code: provider.CodeUnknown, Message: fmt.Sprintf("the plugin answered with the unknown status %q", outcome.Status),
+		Reference: outcome.Reference,
+	}}
+}
+
+// concludeSubmit drafts what the answer to a hand-over means. It is a pure function of the payment, the answer
+// and the decision, so that it can run again when the payment changed meanwhile.
+func (e *Engine) concludeSubmit(d *draft, number int, ans answer, decision *payment.Decision) {
+	a := d.p.Attempt(number)
+	if a.Status != payment.AttemptProcessing && a.Status != payment.AttemptInDoubt {
+		return // a look-up has already learnt more than this answer can tell
+	}
+	if d.p.NotifiedAt.After(a.StartedAt) {
+		// Its webhook overtook the answer: look at once.
+		defer func() {
+			if !d.p.Status.Final() && !d.p.NextLookupAt.IsZero() && d.p.Status != payment.Processing {
+				d.lookAt(d.now)
+			}
+		}()
+	}
+	if ans.err != nil {
+		e.concludeError(d, a, ans.err, decision)
+		return
+	}
+	if e.mismatch(d, a, ans.Outcome) {
+		e.reschedule(d)
+		return
+	}
+	ended := payment.EventData{
+		Attempt: number, AttemptStatus: attemptStatus[ans.Status], Code: ans.Code, Message: ans.Message, Reference: ans.Reference,
+	}
+	d.add(payment.EventAttemptEnded, ended)
+	switch ans.Status {
+	case provider.Failed:
+		e.nextOrFail(d, number, provider.CodeUnavailable, ended, decision)
+	case provider.Rejected:
+		e.nextOrFail(d, number, provider.CodeDeclined, ended, decision)
+	default:
+		e.settle(d, number, ans.Outcome)
+	}
+}
+
+// concludeError drafts what a refused or unclear hand-over means.
+func (e *Engine) concludeError(d *draft, a *payment.Attempt, err *provider.Error, decision *payment.Decision) {
+	number, ended := a.Number, payment.EventData{
+		Attempt: a.Number, Code: string(err.Code), Message: err.Message, Reference: err.Reference, Field: err.Field,
+	}
+	if a.Status == payment.AttemptInDoubt {
+		// It was sent before: that the resend was refused says nothing about the first hand-over.
+		e.evidence(d, a, ended)
+		e.doubt(d, nil)
+		return
+	}
+	switch err.Code {
+	case provider.CodeUnknown:
+		ended.AttemptStatus = payment.AttemptInDoubt
+	case provider.CodeDeclined:
+		ended.AttemptStatus = payment.AttemptRejected
+	default:
+		ended.AttemptStatus = payment.AttemptFailed
+	}
+	d.add(payment.EventAttemptEnded, ended)
+	switch {
+	case err.Code != provider.CodeUnknown:
+		e.nextOrFail(d, number, err.Code, ended, decision)
+	case !e.abandon(d, number, decision):
+		e.doubt(d, &payment.Failure{Code: payment.CodeUnknown, Message: err.Message})
+	}
+}
+
+// evidence records an unclear answer about an attempt, if it told something that the last one did not.
+func (e *Engine) evidence(d *draft, a *payment.Attempt, data payment.EventData) {
+	if data.Code != a.Code || data.Message != a.Message || data.Reference != "" && data.Reference != a.Reference {
+		d.add(payment.EventLookup, data)
+	}
+}
+
+// abandon gives up an unanswered redirect pay-in whose URL nobody was given, where its provider declares that
+// harmless and another candidate is left. It is still followed for a late success.
+func (e *Engine) abandon(d *draft, number int, decision *payment.Decision) bool {
+	a := d.p.Attempt(number)
+	c := e.capability(a.Provider, &d.p.Request)
+	if c == nil || !c.Recovery.AbandonIfUnanswered || a.URLGiven || e.nextCandidate(d, decision) == nil {
+		return false
+	}
+	d.add(payment.EventAbandoned, payment.EventData{
+		Attempt: number, AttemptStatus: payment.AttemptAbandoned,
+		Message: "no clear answer came and nobody was given its URL, so it cannot be paid",
+	})
+	return e.startNext(d, decision)
+}
+
+// nextOrFail goes on to the next candidate after an attempt that was certainly not executed, or ends the payment.
+func (e *Engine) nextOrFail(d *draft, number int, code provider.Code, ended payment.EventData, decision *payment.Decision) {
+	if slices.Contains(decision.Failover.On, string(code)) && e.startNext(d, decision) {
+		return
+	}
+	if code == provider.CodeDeclined {
+		d.add(payment.EventRejected, payment.EventData{Attempt: number, Failure: declined(ended.Code, ended.Message, ended.Field)})
+	} else {
+		d.add(payment.EventFailed, payment.EventData{Attempt: number, Failure: &payment.Failure{
+			Code: payment.CodeAttemptsFailed, Message: attemptsFailed(d.p), Field: ended.Field,
+		}})
+	}
+	e.reschedule(d)
+}
+
+func attemptsFailed(p *payment.Payment) string {
+	parts := make([]string, len(p.Attempts))
+	for i, a := range p.Attempts {
+		parts[i] = a.Provider + ": " + a.Code + ": " + a.Message
+	}
+	return "no provider took it; " + strings.Join(parts, "; ")
+}
+
+func declined(code, message, field string) *payment.Failure {
+	if code == "" {
+		code = payment.CodeDeclined
+	}
+	if message == "" {
+		message = "the provider said no"
+	}
+	return &payment.Failure{Code: code, Message: message, Field: field}
+}
+
+// attemptStatus is where an outcome leaves its attempt.
+var attemptStatus = map[provider.Status]payment.AttemptStatus{
+	provider.Pending: payment.AttemptPending, provider.Succeeded: payment.AttemptSucceeded,
+	provider.Rejected: payment.AttemptRejected, provider.Expired: payment.AttemptExpired,
+	provider.Failed: payment.AttemptFailed,
+}
+
+// settle drafts the payment's own status after its attempt's outcome.
+func (e *Engine) settle(d *draft, number int, o provider.Outcome) {
+	data := payment.EventData{Attempt: number, Provider: d.p.Attempt(number).Provider, Reference: o.Reference, Code: o.Code}
+	switch o.Status {
+	case provider.Pending:
+		data.Action, data.ExpiresAt = o.Action, o.ExpiresAt.UTC()
+		d.add(payment.EventPending, data)
+	case provider.Succeeded:
+		d.add(payment.EventSucceeded, data)
+	case provider.Rejected:
+		data.Failure = declined(o.Code, o.Message, "")
+		d.add(payment.EventRejected, data)
+	case provider.Expired:
+		data.Failure = &payment.Failure{Code: orElse(o.Code, "expired"), Message: orElse(o.Message, "the payer did not act in time")}
+		d.add(payment.EventExpired, data)
+	case provider.Failed:
+		data.Failure = &payment.Failure{Code: orElse(o.Code, payment.CodeAttemptsFailed), Message: orElse(o.Message, "the provider could not execute it")}
+		d.add(payment.EventFailed, data)
+	}
+	e.reschedule(d)
+}
+
+// doubt drafts that the payment is in doubt, and when it is looked at next.
+func (e *Engine) doubt(d *draft, why *payment.Failure) {
+	if d.p.Status != payment.InDoubt {
+		d.add(payment.EventInDoubt, payment.EventData{Attempt: d.p.Current().Number, Failure: why})
+	}
+	e.reschedule(d)
+}
+
+// mismatch compares an answer with what we asked for. A difference is never a success and never resolved by
+// itself: it waits for a person.
+func (e *Engine) mismatch(d *draft, a *payment.Attempt, o provider.Outcome) bool {
+	number, first := a.Number, a.Status == payment.AttemptProcessing
+	if a.Code == payment.CodeMismatch {
+		return true
+	}
+	amount := ""
+	if !o.Amount.IsZero() {
+		amount = o.Amount.String()
+	}
+	found := false
+	for _, c := range []struct{ field, ours, theirs string }{
+		{"key", a.Key, o.Key}, {"amount", d.p.Amount.String(), amount}, {"currency", d.p.Currency, o.Currency},
+	} {
+		if c.theirs == "" || c.theirs == c.ours {
+			continue
+		}
+		found = true
+		d.add(payment.EventMismatch, payment.EventData{
+			Attempt: number, Provider: a.Provider, Field: c.field, Ours: c.ours, Theirs: c.theirs, Reference: o.Reference,
+		})
+	}
+	if !found {
+		return false
+	}
+	data := payment.EventData{
+		Attempt: number, AttemptStatus: payment.AttemptInDoubt, Code: payment.CodeMismatch, Reference: o.Reference,
+		Message: "the provider's record differs from ours; a person has to look at it",
+	}
+	if first {
+		d.add(payment.EventAttemptEnded, data)
+	} else {
+		d.add(payment.EventLookup, data)
+	}
+	if !d.p.Status.Final() && d.p.Status != payment.InDoubt {
+		d.add(payment.EventInDoubt, payment.EventData{
+			Attempt: number, Failure: &payment.Failure{Code: payment.CodeMismatch, Message: data.Message},
+		})
+	}
+	return true
+}
+
+func orElse(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/engine/store"
+)
+
+// Engine routes payments. Its methods may be called concurrently.
+type Engine struct {
+	store     store.Store
+	rules     *routing.Rules
+	providers map[string]*running // by label; not changed after New
+	log       *slog.Logger
+	clock     Clock
+	random    io.Reader
+	workers   int
+	lease     time.Duration
+
+	factsMu       sync.Mutex
+	providerFacts atomic.Pointer[map[string]routing.ProviderFacts]
+	watchers      *watchers
+
+	scheduler, inbox, tending *alarm
+	background                sync.WaitGroup // the loops
+	slots                     chan struct{}
+	working                   sync.WaitGroup // what the loops have begun
+	stopLoops                 context.CancelFunc
+
+	mu      sync.Mutex
+	closing bool
+	calls   sync.WaitGroup // callers' calls and hand-overs
+	stopped chan struct{}  // closed when the last of them has ended
+
+	failOnce sync.Once
+	failed   chan struct{} // closed when the store became unavailable
+	failure  error
+}
+
+// New builds the rules, starts and configures their providers, and takes up every payment that is not
+// finished. Faults of the rules and of the providers' configuration are reported all at once, with
+// routing.Diagnostics (errors.As) for those that have a place in a file. ctx bounds the start only.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("engine: config: %w", err)
+	}
+	rules, diagnostics := routing.Load(c.Rules, &routing.Options{Env: c.Env})
+	if rules == nil {
+		return nil, diagnostics
+	}
+	e := &Engine{
+		store: c.Store, rules: rules, providers: map[string]*running{}, log: c.Logger, clock: c.Clock, random: c.Random,
+		workers: c.Workers, watchers: newWatchers(), stopped: make(chan struct{}), failed: make(chan struct{}),
+	}
+	e.setDefaults()
+	for _, d := range diagnostics {
+		e.log.Warn(d.Summary, "file", d.File, "line", d.Line, "detail", d.Detail)
+	}
+	if err := e.startProviders(ctx, c); err != nil {
+		e.closeProviders(ctx)
+		return nil, err
+	}
+	for _, r := range e.providers {
+		e.lease = max(e.lease, 4*r.timeout)
+	}
+	e.refreshFacts()
+	e.startLoops()
+	return e, nil
+}
+
+func (e *Engine) setDefaults() {
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.clock == nil {
+		e.clock = systemClock{}
+	}
+	if e.random == nil {
+		e.random = rand.Reader
+	}
+	if e.workers == 0 {
+		e.workers = 16
+	}
+	e.slots = make(chan struct{}, e.workers)
+	e.lease = time.Minute
+	e.scheduler, e.inbox, e.tending = newAlarm(e.clock), newAlarm(e.clock), newAlarm(e.clock)
+}
+
+func (e *Engine) startLoops() {
+	ctx, cancel := context.WithCancel(context.Background())
+	e.stopLoops = cancel
+	for _, loop := range []struct {
+		alarm *alarm
+		run   func(context.Context)
+	}{{e.scheduler, e.followDue}, {e.inbox, e.readInbox}, {e.tending, e.tend}} {
+		e.background.Go(func() { loop.alarm.run(ctx, loop.run) })
+		loop.alarm.wake()
+	}
+}
+
+// enter begins a call, leave ends it; Close waits for those that have begun.
+func (e *Engine) enter() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return ErrClosed
+	}
+	e.calls.Add(1)
+	return nil
+}
+
+func (e *Engine) leave() { e.calls.Done() }
+
+// closeTimeout bounds how long Close gives the providers to release what they hold.
+const closeTimeout = 5 * time.Second
+
+// Close stops taking payments, waits for the hand-overs and look-ups under way (each bounded by its provider's
+// timeout), and stops the providers. What is not finished goes on at the next New. Close may be called again.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	again := e.closing
+	e.closing = true
+	e.mu.Unlock()
+	if again {
+		<-e.stopped
+		return nil
+	}
+	e.stopLoops()
+	e.calls.Wait()
+	e.background.Wait()
+	e.working.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := e.closeProviders(ctx)
+	close(e.stopped)
+	return err
+}
+
+func (e *Engine) closeProviders(ctx context.Context) error {
+	errs := make([]error, 0, len(e.providers))
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, r := range e.providers {
+		all.Go(func() {
+			if err := r.Close(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("engine: provider %q: %w", r.name, err))
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// checkStore notices when the store has become unavailable: nothing that is in memory can be trusted to
+// become durable from then on.
+func (e *Engine) checkStore(err error) {
+	if !errors.Is(err, store.ErrUnavailable) {
+		return
+	}
+	e.failOnce.Do(func() {
+		e.failure = err
+		e.log.Error("the store cannot be written any more", "error", err)
+		close(e.failed)
+	})
+}
+
+// Failed is closed when the store has become unavailable for good: no payment is taken or followed any more,
+// and the engine has to be made anew on a store that is opened again. Ready then tells why.
+func (e *Engine) Failed() <-chan struct{} { return e.failed }
+
+func (e *Engine) storeError() error {
+	select {
+	case <-e.failed:
+		return e.failure
+	default:
+		return nil
+	}
+}
+
+// Ready returns nil while the engine takes new payments, else why not: ErrClosed, store.ErrFull or
+// store.ErrUnavailable.
+func (e *Engine) Ready() error {
+	e.mu.Lock()
+	closing := e.closing
+	e.mu.Unlock()
+	if closing {
+		return ErrClosed
+	}
+	if err := e.storeError(); err != nil {
+		return err
+	}
+	return e.store.Health()
+}

@@ -1,0 +1,21 @@
+package engine
+
+import (
+	"errors"
+
+	"github.com/cauce-pay/cauce/engine/store"
+)
+
+// Conditions that callers act on.
+var (
+	// ErrKey: the idempotency key is not 1 to 255 printable characters.
+	ErrKey = errors.New("engine: an idempotency key is 1 to 255 printable ASCII characters")
+	// ErrKeyReused: the idempotency key belongs to another request. Nothing happened.
+	ErrKeyReused = errors.New("engine: this idempotency key was used with a different request")
+	// ErrClosed: the engine was closed, or is closing.
+	ErrClosed = errors.New("engine: closed")
+	// ErrNotFound: there is no such payment, provider or webhook path.
+	ErrNotFound = store.ErrNotFound
+	// ErrNotResolvable: the payment is not in doubt, or the status asked for is none it can be resolved to.
+	ErrNotResolvable = errors.New("engine: this payment cannot be resolved by hand")
+)

@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/provider"
+)
+
+// Notify takes a provider's webhook. It returns nil as soon as the webhook is durable; what it is about is
+// then looked up in the background. A webhook is a hint: it changes nothing by itself, however often, early,
+// late or forged it arrives. The path's secret is compared in constant time; an unknown provider and a wrong
+// secret are ErrNotFound alike.
+func (e *Engine) Notify(ctx context.Context, providerName, secret string, n provider.Notification) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	r := e.providers[providerName]
+	if r == nil || !sameSecret(r.notificationSecret, secret) {
+		return fmt.Errorf("engine: no webhook path of that name and secret: %w", ErrNotFound)
+	}
+	if _, ok := provider.WithNotifications(r); !ok {
+		return fmt.Errorf("engine: provider %q sends no webhooks: %w", providerName, ErrNotFound)
+	}
+	now := e.now()
+	record := store.Notification{
+		ID: e.newTimedID(now), Provider: providerName, ReceivedAt: now,
+		Method: n.Method, Path: n.Path, Header: n.Header, Body: n.Body,
+	}
+	err := e.store.PutNotification(context.WithoutCancel(ctx), record)
+	e.checkStore(err)
+	if err == nil {
+		e.inbox.wake()
+	}
+	return err
+}
+
+func sameSecret(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return a != "" && subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// inboxPage bounds how many webhooks are read from the store at once.
+const inboxPage = 100
+
+// readInbox works through the stored webhooks, the oldest first, and deletes each once what it says is
+// either durable as a look-up or of no use.
+func (e *Engine) readInbox(ctx context.Context) {
+	after := ""
+	var pass sync.WaitGroup
+	defer pass.Wait()
+	for ctx.Err() == nil {
+		page, err := e.store.Notifications(ctx, after, inboxPage)
+		if err != nil {
+			e.log.Error("the inbox of webhooks could not be read", "error", err)
+			return
+		}
+		if len(page) == 0 {
+			return
+		}
+		for _, n := range page {
+			after = n.ID
+			pass.Add(1)
+			e.work(func() {
+				defer pass.Done()
+				if err := e.readNotification(ctx, n); err != nil {
+					e.log.Warn("a webhook could not be worked through yet", "provider", n.Provider, "error", err)
+					e.inbox.retry()
+					return
+				}
+				if err := e.store.DeleteNotification(ctx, n.ID); err != nil {
+					e.log.Error("a webhook could not be deleted", "provider", n.Provider, "error", err)
+				}
+			})
+		}
+	}
+}
+
+const (
+	// inboxKeep bounds how long a webhook that cannot be worked through is tried again.
+	inboxKeep = 7 * 24 * time.Hour
+	// inboxLag is how long a provider may not know yet what its own webhook is about.
+	inboxLag = 2 * time.Minute
+)
+
+// readNotification finds out what a webhook is about and looks that up. An error means: try again later.
+func (e *Engine) readNotification(ctx context.Context, n store.Notification) error {
+	r, age := e.providers[n.Provider], e.now().Sub(n.ReceivedAt)
+	if r == nil || age > inboxKeep {
+		e.log.Warn("a webhook was dropped: its provider is gone or has not answered for too long", "provider", n.Provider, "age", age)
+		return nil
+	}
+	p, ok := provider.WithNotifications(r)
+	if !ok {
+		return nil
+	}
+	callCtx, cancel := e.withTimeout(ctx, r.timeout)
+	defer cancel()
+	queries, err := p.ParseNotification(callCtx, provider.Notification{Method: n.Method, Path: n.Path, Header: n.Header, Body: n.Body})
+	switch {
+	case provider.CodeOf(err) == provider.CodeInvalid:
+		e.log.Warn("a webhook that its provider's plugin cannot read was dropped", "provider", n.Provider, "error", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	for _, q := range queries {
+		err := e.notified(ctx, r, q)
+		if errors.Is(err, errUnheardOf) && age > inboxLag {
+			e.log.Warn("a webhook about nothing of ours was dropped", "provider", n.Provider)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errUnheardOf = errors.New("neither we nor the provider know what the webhook is about (yet)")
+
+// notified looks up what one webhook's query is about.
+func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) error {
+	p, err := e.find(ctx, r, q)
+	if errors.Is(err, store.ErrNotFound) {
+		// The reference of an attempt whose answer is lost, or not stored yet: the provider may tell its key.
+		ans := e.ask(ctx, r, q)
+		if ans.err != nil {
+			return ans.err
+		}
+		if ans.Key == "" {
+			return errUnheardOf
+		}
+		q.Key, q.Reference = ans.Key, orElse(ans.Reference, q.Reference)
+		if p, err = e.find(ctx, r, q); errors.Is(err, store.ErrNotFound) {
+			return errUnheardOf
+		}
+	}
+	if err != nil {
+		return err
+	}
+	number := attemptOf(p, r.name, q)
+	if number == 0 || p.Attempt(number).Status == payment.AttemptSucceeded {
+		return nil // repeated, or about nothing of ours
+	}
+	if p, err = e.update(ctx, p, func(d *draft) { e.recordNotification(d, r.name, number, q.Reference) }); err != nil {
+		return err
+	}
+	if p.Status == payment.Processing {
+		return nil // looked up as soon as the hand-over's answer is stored
+	}
+	decision, err := e.Decision(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	_, err = e.lookUpAttempt(ctx, p, number, decision)
+	return err
+}
+
+// recordNotification drafts that a webhook came. Repeated ones with nothing between them are one event, so
+// that a storm of them does not grow the payment's history.
+func (e *Engine) recordNotification(d *draft, providerName string, number int, reference string) {
+	a := d.p.Attempt(number)
+	learnt := reference != "" && a.Reference == "" && a.Status != payment.AttemptProcessing
+	if !d.p.NotifiedAt.IsZero() && d.p.NotifiedAt.Equal(d.p.UpdatedAt) && !learnt {
+		return
+	}
+	d.add(payment.EventNotification, payment.EventData{Provider: providerName, Attempt: number, Reference: reference})
+	if learnt {
+		// Found by its key through the provider itself: what a lost answer would have told.
+		d.add(payment.EventLookup, payment.EventData{Attempt: number, Reference: reference})
+	}
+}
+
+// find returns the payment that a query is about.
+func (e *Engine) find(ctx context.Context, r *running, q provider.Query) (*payment.Payment, error) {
+	if q.Key != "" {
+		p, err := e.store.ByAttempt(ctx, q.Key)
+		if err == nil || !errors.Is(err, store.ErrNotFound) || q.Reference == "" {
+			return p, err
+		}
+	}
+	if q.Reference == "" {
+		return nil, store.ErrNotFound
+	}
+	return e.store.ByReference(ctx, r.name, q.Reference)
+}
+
+// attemptOf returns the number of the payment's attempt that a query is about; 0 where it is none of that provider's.
+func attemptOf(p *payment.Payment, providerName string, q provider.Query) int {
+	for _, a := range p.Attempts {
+		if a.Provider == providerName && (a.Key == q.Key || a.Reference != "" && a.Reference == q.Reference) {
+			return a.Number
+		}
+	}
+	return 0
+}

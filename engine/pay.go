@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// Pay makes one payment under an idempotency key and waits until it leaves processing: until a provider has
+// it, or it is final, or in doubt. The same key with the same request returns the same payment, for ever;
+// with another request it is ErrKeyReused.
+//
+// A request that breaks its own rules is a *payment.ValidationError and is not recorded. When ctx ends first,
+// Pay returns the payment as it stands together with ctx's error; the hand-over goes on.
+func (e *Engine) Pay(ctx context.Context, key string, req payment.Request) (*payment.Payment, error) {
+	p, _, err := e.Begin(ctx, key, req)
+	if err != nil || p.Status != payment.Processing {
+		return p, err
+	}
+	return e.Wait(ctx, p.ID)
+}
+
+// Begin is Pay without the waiting: it returns as soon as the payment is durable, with replayed telling
+// whether the key was known already. See Wait.
+func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p *payment.Payment, replayed bool, err error) {
+	if !payment.ValidKey(key) {
+		return nil, false, ErrKey
+	}
+	req = req.WithDefaults()
+	if err := req.Validate(); err != nil {
+		return nil, false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	if err := e.enter(); err != nil {
+		return nil, false, err
+	}
+	handedOver := false
+	defer func() {
+		if !handedOver {
+			e.leave()
+		}
+	}()
+	d, decision := e.plan(key, &req)
+	switch err := e.commit(ctx, d); {
+	case errors.Is(err, store.ErrKeyTaken):
+		p, err := e.replay(ctx, key, &req)
+		return p, true, err
+	case err != nil:
+		// A known key is answered even while nothing new can be stored.
+		if p, replayErr := e.replay(ctx, key, &req); replayErr == nil || errors.Is(replayErr, ErrKeyReused) {
+			return p, true, replayErr
+		}
+		return nil, false, err
+	}
+	if d.p.Status == payment.Processing {
+		handedOver = true
+		go func() {
+			defer e.leave()
+			e.handOver(context.WithoutCancel(ctx), d.p, decision, false)
+		}()
+	}
+	return d.p.Clone(), false, nil
+}
+
+func (e *Engine) replay(ctx context.Context, key string, req *payment.Request) (*payment.Payment, error) {
+	p, err := e.store.ByKey(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Request.Equal(*req) {
+		return nil, ErrKeyReused
+	}
+	return p, nil
+}
+
+// plan decides a new payment and drafts everything that has to be durable before a provider can hear of it.
+func (e *Engine) plan(key string, req *payment.Request) (*draft, *payment.Decision) {
+	now := e.now()
+	d := &draft{p: &payment.Payment{}, now: now}
+	decision := e.rules.Decide(req, e.facts(now))
+	d.add(payment.EventCreated, payment.EventData{Payment: e.newPaymentID(now), IdempotencyKey: key, Request: req})
+	d.add(payment.EventDecided, payment.EventData{Decision: &decision})
+	fail := func(t payment.EventType, code, message string) {
+		d.add(t, payment.EventData{Failure: &payment.Failure{Code: code, Message: message}})
+	}
+	switch {
+	case decision.Reject != "":
+		fail(payment.EventRejected, payment.CodeRule, string(decision.Reject))
+	case decision.Route == "":
+		fail(payment.EventFailed, payment.CodeNoRoute, "no route of the rules matched this payment")
+	case !e.startNext(d, &decision):
+		fail(payment.EventFailed, payment.CodeNoCandidate, noCandidate(&decision))
+	}
+	return d, &decision
+}
+
+func noCandidate(decision *payment.Decision) string {
+	message := "route " + string(decision.Route) + " has no provider that can take this payment"
+	for _, c := range decision.Candidates {
+		if !c.Eligible {
+			message += "; " + c.Provider + ": " + c.Reason
+		}
+	}
+	return message
+}
+
+// startNext drafts the next attempt, if the decision has a candidate left that was not tried and its failover
+// policy allows one more. The intent carries its own recovery: should this process end before the answer is
+// stored, the payment comes up for a look once the call cannot be running any more.
+func (e *Engine) startNext(d *draft, decision *payment.Decision) bool {
+	r := e.nextCandidate(d, decision)
+	if r == nil {
+		return false
+	}
+	deadline := d.now.Add(r.timeout)
+	d.add(payment.EventAttemptStarted, payment.EventData{
+		Attempt: len(d.p.Attempts) + 1, Provider: r.name, Key: e.newAttemptKey(), DeadlineAt: deadline,
+	})
+	d.lookAt(deadline.Add(deadlineGrace))
+	return d.err == nil
+}
+
+// nextCandidate returns the provider that would be tried next, or nil.
+func (e *Engine) nextCandidate(d *draft, decision *payment.Decision) *running {
+	tried := len(d.p.Attempts)
+	policy := decision.Failover
+	if tried > 0 && (tried >= policy.MaxAttempts ||
+		policy.Within > 0 && d.now.Sub(d.p.CreatedAt) > time.Duration(policy.Within)) {
+		return nil
+	}
+	for _, name := range decision.Providers {
+		used := slices.ContainsFunc(d.p.Attempts, func(a payment.Attempt) bool { return a.Provider == name })
+		if r := e.providers[name]; r != nil && !used {
+			return r
+		}
+	}
+	return nil
+}
+
+// waitPoll is how often Wait reads a payment that another router is handing over.
+const waitPoll = time.Second
+
+// Wait waits until a payment leaves processing and returns it. When ctx ends first it returns the payment as
+// it stands together with ctx's error.
+func (e *Engine) Wait(ctx context.Context, id string) (*payment.Payment, error) {
+	changes, stop := e.watchers.watch(id)
+	defer stop()
+	p, err := e.store.Get(ctx, id)
+	for err == nil && p.Status == payment.Processing {
+		poll := make(chan struct{})
+		stopPoll := e.clock.AfterFunc(waitPoll, func() { close(poll) })
+		select {
+		case p = <-changes:
+		case <-poll:
+			p, err = e.store.Get(ctx, id)
+		case <-e.failed:
+			return p, e.storeError()
+		case <-e.stopped:
+			return p, ErrClosed
+		case <-ctx.Done():
+			return p, ctx.Err()
+		}
+		stopPoll()
+	}
+	return p, err
+}

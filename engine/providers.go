@@ -1,0 +1,309 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/provider"
+)
+
+// running is one configured provider.
+type running struct {
+	provider.Provider
+	name               string
+	plugin             string
+	timeout            time.Duration
+	info               provider.Info // as it was after Configure
+	keyRetention       time.Duration
+	notificationSecret string
+	notificationURL    string
+	inFlight           atomic.Int64
+
+	mu        sync.Mutex
+	health    payment.Health
+	checkedAt time.Time
+	banks     map[payment.Method]bankList
+}
+
+// bankList is a provider's own list of banks, as it was last read.
+type bankList struct {
+	ReadAt time.Time       `json:"read_at"`
+	Banks  []provider.Bank `json:"banks"`
+}
+
+// startProviders starts and configures every provider of the rules, and reports every fault of all of them.
+func (e *Engine) startProviders(ctx context.Context, c Config) error {
+	var diagnostics routing.Diagnostics
+	var errs []error
+	for _, block := range e.rules.Providers() {
+		r, err := e.startProvider(ctx, c, block)
+		var d routing.Diagnostics
+		switch {
+		case errors.As(err, &d):
+			diagnostics = append(diagnostics, d...)
+		case err != nil:
+			errs = append(errs, err)
+		}
+		if r != nil {
+			e.providers[r.name] = r
+		}
+	}
+	if len(diagnostics) > 0 {
+		errs = append(errs, diagnostics)
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) startProvider(ctx context.Context, c Config, block routing.Provider) (*running, error) {
+	p := c.Providers[block.Name]
+	if p == nil {
+		if c.Plugins == nil {
+			return nil, fmt.Errorf("engine: provider %q: neither Config.Plugins nor Config.Providers can start it", block.Name)
+		}
+		var err error
+		p, err = c.Plugins.Launch(ctx, provider.Spec{
+			Name: block.Name, Plugin: block.Plugin, SHA256: block.SHA256, Timeout: block.Timeout,
+			Logger: e.log.With(slog.String("provider", block.Name)),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("engine: provider %q could not be started: %w", block.Name, err)
+		}
+	}
+	r := &running{Provider: p, name: block.Name, plugin: block.Plugin, timeout: block.Timeout, banks: map[payment.Method]bankList{}}
+	// From here on the provider is returned with the error, so that it is closed with the others.
+	if err := p.Info().Validate(); err != nil {
+		return r, fmt.Errorf("engine: provider %q declares what cannot be: %w", block.Name, err)
+	}
+	config, err := p.Info().Config.Resolve(configOf(block))
+	var faults *provider.ConfigError
+	if errors.As(err, &faults) {
+		return r, diagnose(block, faults)
+	}
+	if err := p.Configure(ctx, config); err != nil {
+		if errors.As(err, &faults) {
+			return r, diagnose(block, faults)
+		}
+		return r, fmt.Errorf("engine: provider %q refuses its configuration: %w", block.Name, err)
+	}
+	r.info = p.Info()
+	r.keyRetention = time.Duration(r.info.KeyRetention)
+	if err := e.prepareNotifications(ctx, c, r, block); err != nil {
+		return r, err
+	}
+	return r, e.loadBanks(ctx, r)
+}
+
+func configOf(block routing.Provider) provider.Config {
+	config := make(provider.Config, len(block.Config))
+	for name, value := range block.Config {
+		config[name] = value.Text
+	}
+	return config
+}
+
+// diagnose puts faults of a configuration at their place in the rules.
+func diagnose(block routing.Provider, faults *provider.ConfigError) routing.Diagnostics {
+	var out routing.Diagnostics
+	for _, f := range faults.Faults {
+		out = append(out, block.ConfigDiagnostic(f.Name,
+			fmt.Sprintf("Config of provider %q", block.Name), f.Name+" "+f.Message))
+	}
+	return out
+}
+
+// prepareNotifications settles the secret part of the provider's webhook path: from the rules, or random and
+// kept in the store.
+func (e *Engine) prepareNotifications(ctx context.Context, c Config, r *running, block routing.Provider) error {
+	if _, ok := provider.WithNotifications(r.Provider); !ok {
+		return nil
+	}
+	r.notificationSecret = block.NotificationSecret
+	if r.notificationSecret == "" {
+		stored, err := e.store.InitSetting(ctx, "notification_secret/"+r.name, []byte(e.newSecret()))
+		if err != nil {
+			return fmt.Errorf("engine: provider %q: its webhook secret could not be kept: %w", r.name, err)
+		}
+		r.notificationSecret = string(stored)
+	}
+	if c.PublicURL != "" {
+		r.notificationURL = c.PublicURL + "/v1/notifications/" + r.name + "/" + r.notificationSecret
+	}
+	return nil
+}
+
+// capability returns what a provider declares for a payment's operation and method; nil where it takes no
+// such payments, or is not configured any more.
+func (e *Engine) capability(providerName string, req *payment.Request) *payment.Capability {
+	r := e.providers[providerName]
+	if r == nil {
+		return nil
+	}
+	return payment.CapabilityFor(r.info.Capabilities, req.Operation, req.Method)
+}
+
+// noteHealth draws what an answer says about the provider itself: refused credentials make it unhealthy, any
+// answer that got past them makes it healthy again.
+func (e *Engine) noteHealth(r *running, err *provider.Error) {
+	h := payment.Health{}
+	switch {
+	case err == nil, err.Code == provider.CodeInvalid, err.Code == provider.CodeDeclined, err.Code == provider.CodeExhausted:
+	case err.Code == provider.CodeUnauthorized:
+		h = payment.Health{Unhealthy: true, Reason: "it refuses our credentials: " + err.Message}
+	default:
+		return // no answer: says nothing about the credentials
+	}
+	r.mu.Lock()
+	changed := r.health != h
+	r.health = h
+	r.mu.Unlock()
+	if !changed {
+		return
+	}
+	e.refreshFacts()
+	if h.Unhealthy {
+		e.log.Error("a provider refuses our credentials", "provider", r.name, "error", err.Message)
+	} else {
+		e.log.Info("a provider is healthy again", "provider", r.name)
+	}
+}
+
+const (
+	checkEvery   = 30 * time.Second // an unhealthy provider's credentials
+	banksEvery   = 24 * time.Hour   // a provider's list of banks
+	tendingEvery = 30 * time.Second
+)
+
+// tend keeps what is known of the providers fresh: the health of unhealthy ones, the lists of banks.
+func (e *Engine) tend(ctx context.Context) {
+	for _, r := range e.providers {
+		r.mu.Lock()
+		check := r.checkedAt.IsZero() || r.health.Unhealthy && e.now().Sub(r.checkedAt) >= checkEvery
+		r.mu.Unlock()
+		if check {
+			e.check(ctx, r)
+		}
+		if _, ok := provider.WithBanks(r.Provider); ok {
+			e.refreshBanks(ctx, r)
+		}
+	}
+	e.tending.wakeAt(e.now().Add(tendingEvery))
+}
+
+// check asks whether the provider takes our credentials.
+func (e *Engine) check(ctx context.Context, r *running) {
+	callCtx, cancel := e.withTimeout(ctx, r.timeout)
+	defer cancel()
+	err := provider.AsError(r.Check(callCtx))
+	r.mu.Lock()
+	r.checkedAt = e.now()
+	r.mu.Unlock()
+	if err != nil && err.Code != provider.CodeUnauthorized {
+		e.log.Warn("a provider could not be checked", "provider", r.name, "error", err.Message)
+	}
+	e.noteHealth(r, err)
+}
+
+func banksSetting(r *running, method payment.Method) string {
+	return "banks/" + r.name + "/" + string(method)
+}
+
+// loadBanks reads the last good lists of banks from the store.
+func (e *Engine) loadBanks(ctx context.Context, r *running) error {
+	for _, c := range r.info.Capabilities {
+		value, err := e.store.Setting(ctx, banksSetting(r, c.Method))
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("engine: provider %q: its list of banks could not be read: %w", r.name, err)
+		}
+		var list bankList
+		if err := json.Unmarshal(value, &list); err != nil {
+			continue // written by another version: read anew from the provider
+		}
+		r.banks[c.Method] = list
+	}
+	return nil
+}
+
+// refreshBanks reads the provider's lists of banks once a day, and keeps the last good ones when that fails.
+func (e *Engine) refreshBanks(ctx context.Context, r *running) {
+	p, _ := provider.WithBanks(r.Provider)
+	for _, c := range r.info.Capabilities {
+		r.mu.Lock()
+		fresh := e.now().Sub(r.banks[c.Method].ReadAt) < banksEvery
+		r.mu.Unlock()
+		if fresh {
+			continue
+		}
+		callCtx, cancel := e.withTimeout(ctx, r.timeout)
+		banks, err := p.Banks(callCtx, c.Method)
+		cancel()
+		if err != nil || len(banks) == 0 {
+			e.log.Warn("a provider's list of banks could not be read; the last good one stays", "provider", r.name, "error", err)
+			continue
+		}
+		list := bankList{ReadAt: e.now(), Banks: banks}
+		r.mu.Lock()
+		r.banks[c.Method] = list
+		r.mu.Unlock()
+		e.refreshFacts()
+		value, err := json.Marshal(list)
+		if err == nil {
+			err = e.store.PutSetting(ctx, banksSetting(r, c.Method), value)
+		}
+		if err != nil {
+			e.log.Warn("a provider's list of banks could not be kept", "provider", r.name, "error", err)
+		}
+	}
+}
+
+// bankLists returns the provider's lists of banks, reading them first where none was ever read.
+func (e *Engine) bankLists(ctx context.Context, r *running) map[payment.Method]bankList {
+	r.mu.Lock()
+	unread := len(r.banks) == 0
+	r.mu.Unlock()
+	if _, ok := provider.WithBanks(r.Provider); ok && unread {
+		e.refreshBanks(ctx, r)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.banks)
+}
+
+// refreshFacts makes what is known of the providers visible to the next decisions.
+func (e *Engine) refreshFacts() {
+	e.factsMu.Lock()
+	defer e.factsMu.Unlock()
+	all := make(map[string]routing.ProviderFacts, len(e.providers))
+	for name, r := range e.providers {
+		r.mu.Lock()
+		facts := routing.ProviderFacts{
+			Capabilities: r.info.Capabilities, Health: r.health, Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
+		}
+		for method, list := range r.banks {
+			codes := make(map[string]bool, len(list.Banks))
+			for _, b := range list.Banks {
+				codes[b.Code] = true
+			}
+			facts.Banks[method] = codes
+		}
+		r.mu.Unlock()
+		all[name] = facts
+	}
+	e.providerFacts.Store(&all)
+}
+
+// facts returns what a decision at that time may depend on besides the payment and the rules.
+func (e *Engine) facts(now time.Time) routing.Facts {
+	return routing.Facts{Now: now, Providers: *e.providerFacts.Load()}
+}

@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// Get returns a payment, or ErrNotFound.
+func (e *Engine) Get(ctx context.Context, id string) (*payment.Payment, error) {
+	return e.store.Get(ctx, id)
+}
+
+// List returns payments, newest first.
+func (e *Engine) List(ctx context.Context, f store.Filter) (store.Page, error) {
+	return e.store.List(ctx, f)
+}
+
+// History returns a payment's events after a sequence number (0 = from the first), at most limit.
+func (e *Engine) History(ctx context.Context, id string, after int64, limit int) ([]payment.Event, error) {
+	return e.store.Events(ctx, id, after, limit)
+}
+
+// Decide answers what the rules say about a payment now, without paying. The request need not be complete.
+func (e *Engine) Decide(_ context.Context, req payment.Request) (payment.Decision, error) {
+	req = req.WithDefaults()
+	return e.rules.Decide(&req, e.facts(e.now())), nil
+}
+
+// Explain is Decide with every route that was looked at, and why it did or did not match.
+func (e *Engine) Explain(_ context.Context, req payment.Request) (routing.Explanation, error) {
+	req = req.WithDefaults()
+	return e.rules.Explain(&req, e.facts(e.now())), nil
+}
+
+// Rules returns the rules in force.
+func (e *Engine) Rules() *routing.Rules { return e.rules }
+
+// eventsPage bounds how many events are read from the store at once; eventsPoll is how often other routers'
+// events are looked for.
+const (
+	eventsPage = 256
+	eventsPoll = time.Second
+)
+
+// Events yields the events of all payments after a cursor ("" = from the first; a FeedEvent's Cursor to go on
+// after it; EventsEnd for those still to come), and waits for further ones until ctx ends or the engine closes.
+func (e *Engine) Events(ctx context.Context, after string) iter.Seq2[store.FeedEvent, error] {
+	return func(yield func(store.FeedEvent, error) bool) {
+		for {
+			changed := e.watchers.changed()
+			page, err := e.store.Feed(ctx, after, eventsPage)
+			if err != nil {
+				if ctx.Err() == nil {
+					yield(store.FeedEvent{}, err)
+				}
+				return
+			}
+			for _, ev := range page {
+				if !yield(ev, nil) {
+					return
+				}
+				after = ev.Cursor
+			}
+			if len(page) == 0 && !e.waitForEvents(ctx, changed) {
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) waitForEvents(ctx context.Context, changed <-chan struct{}) bool {
+	poll := make(chan struct{})
+	stop := e.clock.AfterFunc(eventsPoll, func() { close(poll) })
+	defer stop()
+	select {
+	case <-changed:
+	case <-poll:
+	case <-e.stopped:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// EventsEnd returns the cursor after which only events come that happen from now on.
+func (e *Engine) EventsEnd(ctx context.Context) (string, error) { return e.store.FeedEnd(ctx) }
+
+// Bank is one bank of the directory, merged by code over the providers.
+type Bank struct {
+	Code      string           `json:"code"`
+	Name      string           `json:"name"`
+	Methods   []payment.Method `json:"methods"`
+	Providers []string         `json:"providers"`
+}
+
+// Banks returns the banks that the providers reach by a method ("" = by any), in order of name. Lists are read
+// from the providers once a day; when one cannot be read, its last good copy stays. Where no list was ever
+// read, Banks tries to read it now.
+func (e *Engine) Banks(ctx context.Context, method payment.Method) ([]Bank, error) {
+	byCode := map[string]*Bank{}
+	for _, name := range e.providerNames() {
+		r := e.providers[name]
+		for m, list := range e.bankLists(ctx, r) {
+			if method != "" && m != method {
+				continue
+			}
+			for _, b := range list.Banks {
+				bank := byCode[b.Code]
+				if bank == nil {
+					bank = &Bank{Code: b.Code, Name: b.Name}
+					byCode[b.Code] = bank
+				}
+				if !slices.Contains(bank.Methods, m) {
+					bank.Methods = append(bank.Methods, m)
+				}
+				if !slices.Contains(bank.Providers, name) {
+					bank.Providers = append(bank.Providers, name)
+				}
+			}
+		}
+	}
+	out := make([]Bank, 0, len(byCode))
+	for _, b := range byCode {
+		slices.Sort(b.Methods)
+		out = append(out, *b)
+	}
+	slices.SortFunc(out, func(a, b Bank) int {
+		return strings.Compare(a.Name+"\x00"+a.Code, b.Name+"\x00"+b.Code)
+	})
+	return out, nil
+}
+
+func (e *Engine) providerNames() []string {
+	names := make([]string, 0, len(e.providers))
+	for _, block := range e.rules.Providers() {
+		if e.providers[block.Name] != nil {
+			names = append(names, block.Name)
+		}
+	}
+	return names
+}
+
+// ProviderStatus is what the engine knows of one provider.
+type ProviderStatus struct {
+	Name     string `json:"name"`
+	Plugin   string `json:"plugin"`
+	Version  string `json:"version"`
+	Healthy  bool   `json:"healthy"`
+	Paused   bool   `json:"paused"`
+	Reason   string `json:"reason,omitzero"` // why it is not healthy, or paused
+	InFlight int64  `json:"in_flight"`       // hand-overs under way in this process
+}
+
+// Providers returns the providers in the order of the rules.
+func (e *Engine) Providers(context.Context) []ProviderStatus {
+	var out []ProviderStatus
+	for _, name := range e.providerNames() {
+		r := e.providers[name]
+		r.mu.Lock()
+		out = append(out, ProviderStatus{
+			Name: name, Plugin: r.plugin, Version: r.info.Version, Healthy: !r.health.Unhealthy, Paused: r.health.Paused,
+			Reason: r.health.Reason, InFlight: r.inFlight.Load(),
+		})
+		r.mu.Unlock()
+	}
+	return out
+}
+
+// NotificationURL is where a provider's webhooks must be sent; "" where it sends none or PublicURL is not set.
+func (e *Engine) NotificationURL(providerName string) string {
+	if r := e.providers[providerName]; r != nil {
+		return r.notificationURL
+	}
+	return ""
+}
+
+// Resolve closes a payment in doubt by hand: to succeeded, rejected or failed, with a note that says why.
+func (e *Engine) Resolve(ctx context.Context, id string, status payment.Status, note string) (*payment.Payment, error) {
+	if status != payment.Succeeded && status != payment.Rejected && status != payment.Failed {
+		return nil, fmt.Errorf("%w: %q is none of succeeded, rejected, failed", ErrNotResolvable, status)
+	}
+	if strings.TrimSpace(note) == "" {
+		return nil, fmt.Errorf("%w: a note that says why is required", ErrNotResolvable)
+	}
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	p, err := e.store.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	attemptStatus := map[payment.Status]payment.AttemptStatus{
+		payment.Succeeded: payment.AttemptSucceeded, payment.Rejected: payment.AttemptRejected, payment.Failed: payment.AttemptFailed,
+	}[status]
+	var refused error
+	p, err = e.update(ctx, p, func(d *draft) {
+		if d.p.Status != payment.InDoubt {
+			refused = fmt.Errorf("%w: it is %s, not in_doubt", ErrNotResolvable, d.p.Status)
+			return
+		}
+		refused = nil
+		number := len(d.p.Attempts)
+		data := payment.EventData{Attempt: number, Status: status, AttemptStatus: attemptStatus, Note: note}
+		if status != payment.Succeeded {
+			data.Failure = &payment.Failure{Code: "resolved", Message: note}
+		}
+		d.add(payment.EventResolved, data)
+		d.lookAt(e.afterwards(d))
+	})
+	return p, errors.Join(refused, err)
+}
