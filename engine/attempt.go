@@ -37,14 +37,15 @@ func (e *Engine) handOver(ctx context.Context, p *payment.Payment, decision *pay
 	}
 }
 
-// submit makes the one call that can move money.
+// submit makes the one call that can move money. Once begun it is not given up before the provider's timeout,
+// whoever goes away.
 func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) answer {
 	a := p.Current()
 	r := e.providers[a.Provider]
 	if r == nil {
 		return answer{err: provider.Errorf(provider.CodeUnavailable, "provider %q is not configured any more", a.Provider)}
 	}
-	ctx, cancel := e.withTimeout(ctx, r.timeout)
+	ctx, cancel := e.withTimeout(context.WithoutCancel(ctx), r.timeout)
 	defer cancel()
 	r.inFlight.Add(1)
 	defer r.inFlight.Add(-1)

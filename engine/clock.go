@@ -24,10 +24,9 @@ func (systemClock) AfterFunc(d time.Duration, f func()) func() {
 // now is the engine's time, in UTC without a monotonic reading, so that what is stored equals what is read.
 func (e *Engine) now() time.Time { return e.clock.Now().UTC().Round(0) }
 
-// withTimeout is context.WithTimeout by the engine's clock. It keeps ctx's values but not its cancellation:
-// a call to a provider that has begun is not given up because its caller went away.
+// withTimeout is context.WithTimeout by the engine's clock.
 func (e *Engine) withTimeout(ctx context.Context, d time.Duration) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancelCause(ctx)
 	stop := e.clock.AfterFunc(d, func() { cancel(context.DeadlineExceeded) })
 	return ctx, func() { stop(); cancel(nil) }
 }

@@ -179,6 +179,9 @@ func (e *Engine) lookUpAttempt(ctx context.Context, p *payment.Payment, number i
 	ans := e.ask(ctx, e.providers[a.Provider], provider.Query{
 		Key: a.Key, Reference: a.Reference, Operation: p.Operation, Method: p.Method, SubmittedAt: a.StartedAt,
 	})
+	if err := ctx.Err(); err != nil {
+		return p, err // given up by us: says nothing
+	}
 	p, err := e.update(ctx, p, func(d *draft) { e.concludeLookup(d, number, ans, decision) })
 	if err == nil && p.Status == payment.Processing && p.Current().Status == payment.AttemptProcessing && p.Current().Number > number {
 		e.handOver(ctx, p, decision, false)

@@ -169,7 +169,7 @@ func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) err
 // that a storm of them does not grow the payment's history.
 func (e *Engine) recordNotification(d *draft, providerName string, number int, reference string) {
 	a := d.p.Attempt(number)
-	learnt := reference != "" && a.Reference == "" && a.Status != payment.AttemptProcessing
+	learnt := reference != "" && a.Reference == ""
 	if !d.p.NotifiedAt.IsZero() && d.p.NotifiedAt.Equal(d.p.UpdatedAt) && !learnt {
 		return
 	}

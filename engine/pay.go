@@ -51,11 +51,13 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 	case errors.Is(err, store.ErrKeyTaken):
 		p, err := e.replay(ctx, key, &req)
 		return p, true, err
-	case err != nil:
+	case errors.Is(err, store.ErrFull):
 		// A known key is answered even while nothing new can be stored.
 		if p, replayErr := e.replay(ctx, key, &req); replayErr == nil || errors.Is(replayErr, ErrKeyReused) {
 			return p, true, replayErr
 		}
+		return nil, false, err
+	case err != nil:
 		return nil, false, err
 	}
 	if d.p.Status == payment.Processing {
@@ -160,11 +162,11 @@ func (e *Engine) Wait(ctx context.Context, id string) (*payment.Payment, error) 
 		case <-poll:
 			p, err = e.store.Get(ctx, id)
 		case <-e.failed:
-			return p, e.storeError()
+			err = e.failure
 		case <-e.stopped:
-			return p, ErrClosed
+			err = ErrClosed
 		case <-ctx.Done():
-			return p, ctx.Err()
+			err = ctx.Err()
 		}
 		stopPoll()
 	}

@@ -24,8 +24,8 @@ var (
 	// ErrFull: there is too little disk space to take new payments. Create refuses; Append still works, so
 	// that payments under way are resolved.
 	ErrFull = errors.New("store: disk almost full")
-	// ErrUnavailable: the store cannot write. Whether the write that met it is durable is not known; nothing
-	// is acknowledged from then on, until the store is opened again.
+	// ErrUnavailable: the store cannot write. Whether the write that met it is durable is not known, so that
+	// reads could show what a power loss would take back: every call answers it until the store is opened again.
 	ErrUnavailable = errors.New("store: unavailable")
 	// ErrLocked: another process has the store open.
 	ErrLocked = errors.New("store: in use by another process")
@@ -39,6 +39,9 @@ var (
 
 // Store keeps payments. All methods may be called concurrently. When Create, Append, PutNotification,
 // PutSetting or InitSetting returns nil, what it wrote survives a power loss.
+//
+// What a read shows is durable: a payment whose write is still being synced is read as it was before, or after
+// the sync.
 //
 // Payments and events that are handed in are not kept or changed; those handed out are the caller's own.
 type Store interface {
