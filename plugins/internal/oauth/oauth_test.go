@@ -181,8 +181,8 @@ func TestARefusedToken(t *testing.T) {
 		t.Parallel()
 		const n = 20
 		a := newAccount(t)
-		var stale sync.WaitGroup
-		stale.Add(n)
+		var stale atomic.Int64
+		allStale := make(chan struct{})
 		var mu sync.Mutex
 		bodies := map[string]int{}
 		a.call = func(token, body string) int {
@@ -190,8 +190,13 @@ func TestARefusedToken(t *testing.T) {
 			bodies[body]++
 			mu.Unlock()
 			if token == "Bearer T1" {
-				stale.Done()
-				stale.Wait() // all are refused at once
+				if stale.Add(1) == n {
+					close(allStale)
+				}
+				select { // all are refused at once
+				case <-allStale:
+				case <-time.After(10 * time.Second):
+				}
 				return 401
 			}
 			return 200
@@ -209,7 +214,12 @@ func TestARefusedToken(t *testing.T) {
 	t.Run("refused twice, the answer is 401", func(t *testing.T) {
 		t.Parallel()
 		a := newAccount(t)
-		a.call = func(string, string) int { return 401 }
+		a.call = func(string, string) int {
+			if a.calls.Load() > 2 {
+				return 200
+			}
+			return 401
+		}
 		resp, err := a.tokens().Do(t.Context(), pay)
 		if err != nil || resp.Status != 401 || a.calls.Load() != 2 || a.issued.Load() != 2 {
 			t.Errorf("got %+v, %v after %d calls and %d token requests", resp, err, a.calls.Load(), a.issued.Load())
@@ -326,6 +336,9 @@ func TestClose(t *testing.T) {
 				t.Errorf("status %d: %v", status, err)
 			}
 			want := url.Values{"token": {"T1"}, "client_id": {clientID}, "client_secret": {clientSecret}}
+			if err := tokens.Close(t.Context()); err != nil {
+				t.Errorf("closed twice: %v", err)
+			}
 			if len(a.revoked) != 1 || a.revoked[0].Encode() != want.Encode() {
 				t.Errorf("status %d: revoked %v", status, a.revoked)
 			}
@@ -364,8 +377,9 @@ func TestClose(t *testing.T) {
 		failed := make(chan error)
 		go func() { _, err := tokens.Do(context.Background(), pay); failed <- err }()
 		<-asked
-		if err := tokens.Close(t.Context()); err != nil {
-			t.Error(err)
+		start := time.Now()
+		if err := tokens.Close(t.Context()); err != nil || time.Since(start) > fetchTimeout/2 {
+			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 		if err := <-failed; provider.CodeOf(err) != provider.CodeUnavailable || !strings.Contains(err.Error(), "closed") {
 			t.Errorf("the waiting caller got %v", err)
