@@ -17,6 +17,8 @@ type Decision struct {
 	Providers []string `json:"providers"`
 	// Candidates are all of the route's providers, eligible or not, in written order.
 	Candidates []Candidate `json:"candidates"`
+	// Faults are the routes that were passed over because their condition could not be computed, each with why.
+	Faults map[string]string `json:"faults,omitempty"`
 	// Failover is the route's failover policy, kept here so that a payment finishes under the rules it began with.
 	Failover Failover `json:"failover,omitzero"`
 	// DecidedAt is the time that the rules saw as now.
