@@ -1,0 +1,104 @@
+package plugin
+
+import (
+	"cmp"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
+
+	pb "github.com/cauce-pay/cauce/provider/plugin/proto/v1"
+)
+
+const (
+	// maxLine bounds one log line of a plugin, and maxText a message in an answer, in bytes.
+	maxLine = 8 << 10
+	maxText = 2 << 10
+	// minSecret keeps a nonsensical secret ("1") from blotting out everything.
+	minSecret = 4
+)
+
+var (
+	authorization = regexp.MustCompile(`(?i)\b(basic|bearer)\s+[a-z0-9._~+/=-]{8,}`)
+	email         = regexp.MustCompile(`[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(\.[\p{L}\p{N}-]+)+`)
+	digits        = regexp.MustCompile(`\d{3,}(\d{4})`)
+)
+
+// masker hides in text what must not be read there: the secrets of the configuration, credentials in headers,
+// e-mail addresses, and runs of seven digits or more (documents, phones, accounts) but for the last four.
+type masker struct {
+	secrets atomic.Pointer[strings.Replacer]
+}
+
+// hide sets the secrets.
+func (m *masker) hide(secrets []string) {
+	var pairs []string
+	// A secret that begins with another one must be found first.
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for _, s := range secrets {
+		if len(s) >= minSecret {
+			pairs = append(pairs, s, "(secret)", url.QueryEscape(s), "(secret)")
+		}
+	}
+	m.secrets.Store(strings.NewReplacer(pairs...))
+}
+
+// clean returns text with everything hidden, control characters escaped, and cut to max bytes.
+func (m *masker) clean(text string, max int) string {
+	if text == "" {
+		return ""
+	}
+	if r := m.secrets.Load(); r != nil {
+		text = r.Replace(text)
+	}
+	text = authorization.ReplaceAllString(text, "$1 (secret)")
+	text = email.ReplaceAllString(text, "(e-mail)")
+	text = digits.ReplaceAllString(text, "***$1")
+	return cut(printable(text), max)
+}
+
+// answer cleans the texts of an answer that a person may read.
+func (m *masker) answer(a *pb.Answer) {
+	if e := a.GetError(); e != nil {
+		e.Message = m.clean(e.GetMessage(), maxText)
+		for _, f := range e.GetConfigFaults() {
+			f.Message = m.clean(f.GetMessage(), maxText)
+		}
+	}
+	for _, o := range []*pb.Outcome{a.GetSubmit(), a.GetLookup()} {
+		if o != nil {
+			o.Message = m.clean(o.GetMessage(), maxText)
+		}
+	}
+}
+
+// printable escapes what could forge or disturb a log line: control and format characters, bytes that are not UTF-8.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		q := strconv.QuoteRune(r)
+		b.WriteString(q[1 : len(q)-1])
+	}
+	return b.String()
+}
+
+func cut(s string, max int) string {
+	if len(s) <= max {
+		return s
+	}
+	for max > 0 && !utf8.RuneStart(s[max]) {
+		max--
+	}
+	return s[:max] + "…"
+}

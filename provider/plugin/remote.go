@@ -1,0 +1,205 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/cauce-pay/cauce/provider"
+	"github.com/cauce-pay/cauce/provider/plugin/internal/wire"
+	pb "github.com/cauce-pay/cauce/provider/plugin/proto/v1"
+)
+
+const (
+	// The pause before a plugin is started again doubles from minPause to maxPause with each failure, less up
+	// to half by chance. A run of stableRun or longer starts it over.
+	minPause  = 100 * time.Millisecond
+	maxPause  = 30 * time.Second
+	stableRun = time.Minute
+	// closeTimeout bounds what a plugin may still do when it is closed.
+	closeTimeout = 5 * time.Second
+)
+
+// remote is a plugin that is kept running: the provider that Launch returns.
+type remote struct {
+	*wire.Provider // its calls come to Call
+	launcher       *Launcher
+	spec           provider.Spec
+	path           string
+	logger         *slog.Logger
+	mask           *masker
+	logs           *logs
+
+	life context.Context // until Close
+	stop context.CancelFunc
+	done chan struct{} // closed when the last process is gone
+
+	// configuring is held while a configuration is given, so that a plugin that is started again in that moment
+	// gets it too.
+	configuring sync.Mutex
+	config      provider.Config // nil until Configure
+
+	mu      sync.Mutex
+	current *session // nil while there is none
+	why     error    // why there is none
+	closed  bool
+}
+
+func newRemote(l *Launcher, spec provider.Spec, path string) *remote {
+	r := &remote{
+		launcher: l, spec: spec, path: path, logger: loggerOf(spec), mask: &masker{}, done: make(chan struct{}),
+	}
+	r.logs = newLogs(r.logger, r.mask, l.clock())
+	r.life, r.stop = context.WithCancel(context.Background())
+	return r
+}
+
+// begin starts the plugin for the first time, and its supervision.
+func (r *remote) begin(ctx context.Context) error {
+	s, info, err := r.start(ctx)
+	if err != nil {
+		r.stop()
+		return err
+	}
+	r.Provider = wire.NewProvider(r, info)
+	r.up(s)
+	go r.supervise(s)
+	return nil
+}
+
+// Call makes one call of the process that runs now. Texts of its answer are masked.
+func (r *remote) Call(ctx context.Context, call *pb.Call) (*pb.Answer, error) {
+	r.mu.Lock()
+	s, why := r.current, r.why
+	r.mu.Unlock()
+	if s == nil {
+		return nil, provider.Errorf(provider.CodeUnavailable, "the plugin is not running: %w", why)
+	}
+	a, err := s.wire.Call(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	r.mask.answer(a)
+	return a, nil
+}
+
+// Configure configures the plugin, now and whenever it is started again.
+func (r *remote) Configure(ctx context.Context, config provider.Config) error {
+	r.configuring.Lock()
+	defer r.configuring.Unlock()
+	r.mask.hide(r.Info().Config.Secrets(config))
+	if err := r.Provider.Configure(ctx, config); err != nil {
+		return err
+	}
+	r.config = maps.Clone(config)
+	return nil
+}
+
+// Close closes the provider, within a few seconds, and ends its process.
+func (r *remote) Close(ctx context.Context) error {
+	r.mu.Lock()
+	s, closed := r.current, r.closed
+	r.current, r.why, r.closed = nil, errors.New("it was closed"), true
+	r.mu.Unlock()
+	var err error
+	if s != nil {
+		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+		defer cancel()
+		err = wire.NewProvider(s.wire, r.Info()).Close(ctx)
+	}
+	r.stop()
+	<-r.done
+	if closed {
+		return nil
+	}
+	return err
+}
+
+// supervise starts the plugin again whenever it is gone, until Close.
+func (r *remote) supervise(s *session) {
+	defer close(r.done)
+	failures := 0
+	for {
+		began := r.launcher.clock().Now()
+		select {
+		case <-s.wire.Done():
+		case <-s.process.exited:
+		case <-r.life.Done():
+			s.close()
+			return
+		}
+		why := s.ended()
+		s.close()
+		if r.launcher.clock().Now().Sub(began) >= stableRun {
+			failures = 0
+		}
+		for s = nil; s == nil; failures++ {
+			if !r.pause(why, failures) {
+				return
+			}
+			s, why = r.restart()
+		}
+	}
+}
+
+// restart starts the plugin again and configures it as it was.
+func (r *remote) restart() (*session, error) {
+	r.configuring.Lock()
+	defer r.configuring.Unlock()
+	s, info, err := r.start(r.life)
+	if err != nil {
+		return nil, err
+	}
+	if r.config != nil {
+		if info, err = wire.Configure(r.life, s.wire, r.config); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	r.SetInfo(info)
+	r.up(s)
+	return s, nil
+}
+
+// up makes s the process that calls go to.
+func (r *remote) up(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	r.current = s
+	r.logger.Info("plugin started", "plugin", r.path, "pid", s.process.ID())
+}
+
+// pause tells callers why there is no process and waits before the next start. It returns false after Close.
+func (r *remote) pause(why error, failures int) bool {
+	wait := pauseAfter(failures)
+	why = errors.New(r.mask.clean(why.Error(), maxText))
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return false
+	}
+	r.current, r.why = nil, why
+	r.mu.Unlock()
+	r.logger.Warn("plugin is not running and will be started again", "plugin", r.path, "reason", why.Error(), "after", wait)
+	awake := make(chan struct{})
+	stop := r.launcher.clock().AfterFunc(wait, func() { close(awake) })
+	defer stop()
+	select {
+	case <-awake:
+		return true
+	case <-r.life.Done():
+		return false
+	}
+}
+
+func pauseAfter(failures int) time.Duration {
+	pause := min(minPause<<min(failures, 20), maxPause)
+	return pause - rand.N(pause/2)
+}
