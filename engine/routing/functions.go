@@ -1,0 +1,171 @@
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/shopspring/decimal"
+)
+
+// textFunction is a function of expr that conditions may call. Whatever is not in the table is refused: expr has
+// functions that read the clock, and some whose result grows without bound.
+type textFunction struct {
+	name   string
+	takes  []kind
+	yields kind
+}
+
+var textFunctions = []textFunction{
+	{"len", []kind{textKind}, integerKind}, // characters
+	{"lower", []kind{textKind}, textKind},
+	{"upper", []kind{textKind}, textKind},
+	{"trim", []kind{textKind}, textKind}, // white space at both ends
+	{"hasPrefix", []kind{textKind, textKind}, boolKind},
+	{"hasSuffix", []kind{textKind, textKind}, boolKind},
+}
+
+// quantifiers ask something of the elements of a list: any(local.prefixes, reference startsWith #).
+var quantifiers = []string{"any", "all", "none", "one"}
+
+var functionNames = func() []string {
+	var names []string
+	for _, f := range textFunctions {
+		names = append(names, f.name)
+	}
+	return append(names, quantifiers...)
+}()
+
+// maxQuantified bounds the elements that a condition goes through one by one.
+const maxQuantified = 1000
+
+func (x *expression) builtin(n *ast.BuiltinNode) operand {
+	for _, f := range textFunctions {
+		if f.name == n.Name {
+			return x.callText(n, f)
+		}
+	}
+	for _, name := range quantifiers {
+		if name == n.Name {
+			return x.quantifier(n)
+		}
+	}
+	x.fail(n.Location(), fmt.Sprintf("Unknown function %q", n.Name), "Conditions have "+oneOf(functionNames)+".")
+	return operand{}
+}
+
+func (x *expression) callText(n *ast.BuiltinNode, f textFunction) operand {
+	if len(n.Arguments) != len(f.takes) {
+		x.fail(n.Location(), fmt.Sprintf("%s takes %d, not %d", f.name, len(f.takes), len(n.Arguments)), "")
+		return operand{}
+	}
+	lowered := &ast.BuiltinNode{Name: n.Name}
+	for i, argument := range n.Arguments {
+		o := x.lower(argument)
+		switch {
+		case o.kind == invalidKind:
+			return operand{}
+		case o.kind == listKind && f.name == "len":
+			return operand{kind: numberKind, number: decimal.New(int64(len(o.elements)), 0), constant: true}
+		case o.kind != f.takes[i]:
+			x.fail(x.extent(argument), fmt.Sprintf("%s takes %s, and %s is %s", f.name, f.takes[i], x.shown(argument), o.kind), "")
+			return operand{}
+		}
+		lowered.Arguments = append(lowered.Arguments, o.node)
+	}
+	return operand{kind: f.yields, node: lowered}
+}
+
+func (x *expression) quantifier(n *ast.BuiltinNode) operand {
+	if x.predicate != nil {
+		x.fail(n.Location(), fmt.Sprintf("%s inside of another", n.Name), "Its cost would be the product of both lists.")
+		return operand{}
+	}
+	o := x.lower(n.Arguments[0])
+	switch {
+	case o.kind == invalidKind:
+		return operand{}
+	case o.kind != listKind:
+		x.fail(x.extent(n.Arguments[0]), fmt.Sprintf("%s takes a list, and %s is %s", n.Name, x.shown(n.Arguments[0]), o.kind), "")
+		return operand{}
+	case len(o.elements) > maxQuantified:
+		x.fail(x.extent(n.Arguments[0]), "List too long", fmt.Sprintf("%s goes through at most %d elements. A look-up with in has no such bound.", n.Name, maxQuantified))
+		return operand{}
+	}
+	elements, element, ok := x.elements(o, n.Arguments[0])
+	if !ok {
+		return operand{}
+	}
+	x.predicate = &element
+	defer func() { x.predicate = nil }()
+	body := n.Arguments[1].(*ast.PredicateNode)
+	test := x.lower(body.Node)
+	switch test.kind {
+	case invalidKind:
+		return operand{}
+	case boolKind:
+		return operand{kind: boolKind, node: &ast.BuiltinNode{Name: n.Name, Arguments: []ast.Node{elements, &ast.PredicateNode{Node: test.node}}}}
+	}
+	x.fail(x.extent(body.Node), fmt.Sprintf("%s is %s, not true or false", x.shown(body.Node), test.kind), "")
+	return operand{}
+}
+
+// elements returns a list as a value, and what # stands for in it.
+func (x *expression) elements(o operand, at ast.Node) (node ast.Node, element operand, ok bool) {
+	element = operand{node: &ast.PointerNode{}}
+	if o.of(textKind) {
+		element.kind = textKind
+		texts := make([]string, len(o.elements))
+		for i, e := range o.elements {
+			texts[i] = e.node.(*ast.StringNode).Value
+		}
+		return &ast.ConstantNode{Value: texts}, element, true
+	}
+	element.kind = integerKind
+	for _, e := range o.elements {
+		if !e.number.IsInteger() {
+			element.kind = amountKind
+		}
+	}
+	numbers := make([]int, len(o.elements))
+	for i, e := range o.elements {
+		e, ok := x.convert(e, element.kind, at)
+		if !ok {
+			return nil, operand{}, false
+		}
+		numbers[i] = e.node.(*ast.IntegerNode).Value
+	}
+	return &ast.ConstantNode{Value: numbers}, element, true
+}
+
+var errOverflow = errors.New("the result is larger than can be computed exactly")
+
+// exactArithmetic refuses what does not fit, instead of wrapping around.
+var exactArithmetic = map[string]func(a, b int) (int, error){
+	"+": func(a, b int) (int, error) {
+		if c := a + b; (c > a) == (b > 0) {
+			return c, nil
+		}
+		return 0, errOverflow
+	},
+	"-": func(a, b int) (int, error) {
+		if c := a - b; (c < a) == (b > 0) {
+			return c, nil
+		}
+		return 0, errOverflow
+	},
+	"*": func(a, b int) (int, error) {
+		c := a * b
+		if a == 0 || c/a == b && (a != -1 || b != math.MinInt) {
+			return c, nil
+		}
+		return 0, errOverflow
+	},
+	"%": func(a, b int) (int, error) {
+		if b == 0 {
+			return 0, errors.New("division by zero")
+		}
+		return a % b, nil
+	},
+}

@@ -1,0 +1,278 @@
+package routing
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// Bounds of a set of rules.
+const (
+	maxRoutes      = 100_000
+	maxProviders   = 1000
+	maxDiagnostics = 1000 // further faults are not reported
+)
+
+// Options change how rules are loaded. The zero value is the default.
+type Options struct {
+	// Env answers env("X"); nil = the process's environment.
+	Env func(name string) (value string, ok bool)
+}
+
+// Load reads the rules at path: one file, or every *.hcl of a directory (not *_test.hcl, nor hidden files) in name
+// order. It reports every fault that it finds, in the order of their places. Rules is nil when one of them is an
+// error; the others are warnings.
+func Load(path string, o *Options) (*Rules, Diagnostics) {
+	sources, dir, ds := readSources(path)
+	if ds.HasErrors() {
+		return nil, ds
+	}
+	if dir, err := filepath.Abs(dir); err == nil {
+		return load(sources, dir, o)
+	}
+	return load(sources, dir, o)
+}
+
+// load builds rules from the content of files. Relative paths in them start at dir.
+func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
+	env := os.LookupEnv
+	if o != nil && o.Env != nil {
+		env = o.Env
+	}
+	l := &loader{
+		rules:     &Rules{hash: contentHash(sources), server: Server{Listen: defaultListen}, store: defaultStore(dir)},
+		dir:       dir,
+		sources:   map[string]*source{},
+		functions: functions(dir, env),
+		locals:    map[string]*local{},
+		labels:    map[string]hcl.Range{},
+	}
+	var blocks hcl.Blocks
+	for _, s := range sources {
+		l.rules.files = append(l.rules.files, s.name)
+		l.sources[s.name] = s
+		body, ds := s.parse()
+		l.add(ds...)
+		if body != nil {
+			blocks = append(blocks, l.content(s, body, rootSchema).Blocks...)
+		}
+	}
+	// What a block may name has to be known before the block is read: locals, then providers, then the rest.
+	l.readLocals(blocks.OfType("locals"))
+	for _, b := range blocks.OfType("provider") {
+		l.readProvider(b)
+	}
+	l.language = newLanguage(l.conditionLocals())
+	for _, b := range blocks {
+		if read := readers[b.Type]; read != nil {
+			read(l, b)
+		}
+	}
+	return l.finish()
+}
+
+// finish checks what only the whole can tell.
+func (l *loader) finish() (*Rules, Diagnostics) {
+	r := l.rules
+	if len(r.routes) > maxRoutes || len(r.providers) > maxProviders {
+		l.add(Diagnostic{Severity: Error, File: r.files[0], Summary: "Too many routes or providers",
+			Detail: fmt.Sprintf("There may be %d routes and %d providers.", maxRoutes, maxProviders)})
+	}
+	if len(r.routes) == 0 && !l.diagnostics.HasErrors() {
+		l.add(Diagnostic{Severity: Warning, File: r.files[0], Summary: "No route", Detail: "Every payment will fail with no_route."})
+	}
+	ds := l.diagnostics.sorted()
+	if ds.HasErrors() {
+		return nil, ds
+	}
+	r.references = l.language.used
+	r.warnings = ds
+	return r, slices.Clone(ds)
+}
+
+var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+	{Type: "server"}, {Type: "store", LabelNames: []string{"kind"}}, {Type: "api_key", LabelNames: []string{"name"}},
+	{Type: "locals"}, {Type: "provider", LabelNames: []string{"name"}}, {Type: "route", LabelNames: []string{"name"}},
+}}
+
+// readers read the blocks that may name locals and providers.
+var readers = map[string]func(*loader, *hcl.Block){
+	"server": (*loader).readServer, "store": (*loader).readStore, "api_key": (*loader).readAPIKey, "route": (*loader).readRoute,
+}
+
+// loader gathers one set of rules and all its faults.
+type loader struct {
+	rules       *Rules
+	diagnostics Diagnostics
+	dir         string
+	sources     map[string]*source
+	functions   map[string]function.Function
+	locals      map[string]*local
+	localNames  []string             // in the order of the files
+	labels      map[string]hcl.Range // of the blocks that have been read, under "type label"
+	language    *language
+}
+
+func (l *loader) add(ds ...Diagnostic) {
+	l.diagnostics = append(l.diagnostics, ds[:min(len(ds), max(0, maxDiagnostics-len(l.diagnostics)))]...)
+}
+
+func (l *loader) fault(at hcl.Range, summary, detail string) {
+	l.add(l.sources[at.Filename].span(at).diagnostic(Error, summary, detail))
+}
+
+// content takes a body apart. What the schema does not know is reported, and left out.
+func (l *loader) content(s *source, body hcl.Body, schema *hcl.BodySchema) *hcl.BodyContent {
+	content, faults := body.Content(schema)
+	l.add(s.diagnostics(faults)...)
+	return content
+}
+
+func (l *loader) blockContent(b *hcl.Block, schema *hcl.BodySchema) *hcl.BodyContent {
+	return l.content(l.sources[b.DefRange.Filename], b.Body, schema)
+}
+
+// claim reports whether a block is the first of its type and label.
+func (l *loader) claim(b *hcl.Block, label string, at hcl.Range) bool {
+	key := b.Type + " " + label
+	first, taken := l.labels[key]
+	if taken {
+		l.fault(at, fmt.Sprintf("Second %s block", quoteLabel(b.Type, label)),
+			fmt.Sprintf("The first is at %s:%d.", first.Filename, first.Start.Line))
+		return false
+	}
+	l.labels[key] = at
+	return true
+}
+
+func quoteLabel(blockType, label string) string {
+	if label == "" {
+		return blockType
+	}
+	return fmt.Sprintf("%s %.60q", blockType, label)
+}
+
+// isName reports whether s can be a name in URLs, metrics and commands: 1 to 64 letters, digits, "-", "_" or ".",
+// beginning with a letter or digit.
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || c != '-' && c != '_' && c != '.') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+// label returns the block's label where it is a proper and unused name.
+func (l *loader) label(b *hcl.Block) (string, bool) {
+	if name := b.Labels[0]; !isName(name) {
+		l.fault(b.LabelRanges[0], fmt.Sprintf("%.60q is no name", name),
+			"A name has 1 to 64 letters, digits, hyphens, underscores or points, and begins with a letter or digit.")
+		return "", false
+	}
+	return b.Labels[0], l.claim(b, b.Labels[0], b.LabelRanges[0])
+}
+
+// local is one value of a locals block.
+type local struct {
+	expression hcl.Expression
+	at         hcl.Range // its name
+	value      cty.Value // DynamicVal until it is known, and where it could not be
+	state      localState
+}
+
+type localState int
+
+const (
+	unvisited localState = iota
+	visiting
+	visited
+)
+
+func (l *loader) readLocals(blocks hcl.Blocks) {
+	for _, b := range blocks {
+		attributes := b.Body.(*hclsyntax.Body)
+		given, faults := attributes.JustAttributes()
+		l.add(l.sources[b.DefRange.Filename].diagnostics(faults)...)
+		for _, a := range inOrder(given) {
+			if first := l.locals[a.Name]; first != nil {
+				l.fault(a.NameRange, fmt.Sprintf("Second local %q", a.Name), fmt.Sprintf("The first is at %s:%d.", first.at.Filename, first.at.Start.Line))
+				continue
+			}
+			l.locals[a.Name] = &local{expression: a.Expr, at: a.NameRange, value: cty.DynamicVal}
+			l.localNames = append(l.localNames, a.Name)
+		}
+	}
+	for _, name := range l.localNames {
+		l.local(name)
+	}
+}
+
+// inOrder returns attributes in the order in which they are written.
+func inOrder(attributes hcl.Attributes) []*hcl.Attribute {
+	var list []*hcl.Attribute
+	for _, a := range attributes {
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b *hcl.Attribute) int { return a.Range.Start.Byte - b.Range.Start.Byte })
+	return list
+}
+
+// local returns a local's value, which is computed when it is first asked for.
+func (l *loader) local(name string) cty.Value {
+	v := l.locals[name]
+	switch v.state {
+	case visiting:
+		l.fault(v.at, fmt.Sprintf("local.%s depends on itself", name), "Directly, or by way of the locals that it names.")
+	case unvisited:
+		v.state = visiting
+		value, ok := l.value(v.expression)
+		if ok && tooLarge(value) {
+			l.fault(v.expression.Range(), fmt.Sprintf("local.%s is too large", name), "A local holds at most 100,000 values, 1 MiB of text, and numbers of 300 digits.")
+			ok = false
+		}
+		if ok {
+			v.value = value
+		}
+		v.state = visited
+	}
+	return v.value
+}
+
+// tooLarge keeps locals that are made of one another from doubling at every step.
+func tooLarge(v cty.Value) bool {
+	values, bytes := 0, 0
+	var visit func(cty.Value) bool
+	visit = func(v cty.Value) bool {
+		v, _ = v.Unmark()
+		values++
+		if values > 100_000 {
+			return false
+		}
+		switch {
+		case v.IsNull():
+		case v.Type() == cty.String:
+			bytes += len(v.AsString())
+		case v.Type() == cty.Number:
+			if exponent := v.AsBigFloat().MantExp(nil); exponent > 1000 || exponent < -1000 {
+				return false
+			}
+		case v.CanIterateElements():
+			for it := v.ElementIterator(); it.Next(); {
+				if _, element := it.Element(); !visit(element) {
+					return false
+				}
+			}
+		}
+		return bytes <= 1<<20
+	}
+	return !visit(v)
+}

@@ -1,0 +1,478 @@
+package routing
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/shopspring/decimal"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// operand is a checked part of an expression. node is what expr compiles in its place; numeric constants and lists
+// have none until it is known what they are compared with.
+type operand struct {
+	kind     kind
+	node     ast.Node
+	constant bool
+	number   decimal.Decimal // of a numberKind
+	elements []operand       // of a listKind
+}
+
+// lower checks a part of an expression and turns it into what expr shall compile: names become single look-ups,
+// amounts whole hundredths, arithmetic exact functions, lists sets. A fault yields an operand of kind invalidKind.
+func (x *expression) lower(n ast.Node) operand {
+	o := x.lowerNode(n)
+	if o.node != nil {
+		o.node.SetLocation(n.Location())
+	}
+	return o
+}
+
+func (x *expression) lowerNode(n ast.Node) operand {
+	switch n := n.(type) {
+	case *ast.BoolNode:
+		return operand{kind: boolKind, node: n, constant: true}
+	case *ast.StringNode:
+		return textConstant(n.Value)
+	case *ast.IntegerNode, *ast.FloatNode:
+		return x.literalNumber(n)
+	case *ast.IdentifierNode, *ast.MemberNode:
+		return x.name(n)
+	case *ast.ChainNode: // a?.b: nothing is ever nil here
+		return x.lower(n.Node)
+	case *ast.CallNode:
+		return x.call(n)
+	case *ast.BuiltinNode:
+		return x.builtin(n)
+	case *ast.UnaryNode:
+		return x.unary(n)
+	case *ast.BinaryNode:
+		return x.binary(n)
+	case *ast.ConditionalNode:
+		return x.conditional(n)
+	case *ast.ArrayNode:
+		return x.array(n)
+	case *ast.PointerNode:
+		if x.predicate == nil || n.Name != "" {
+			return x.unsupported(n, hintFor["#"])
+		}
+		return *x.predicate
+	case *ast.NilNode:
+		return x.unsupported(n, "Nothing is nil here: an absent text is '', an absent tax 0.")
+	case *ast.VariableDeclaratorNode, *ast.SequenceNode:
+		return x.unsupported(n, "A condition is one expression; name values in a locals block.")
+	}
+	return x.unsupported(n, "")
+}
+
+func (x *expression) unsupported(n ast.Node, detail string) operand {
+	what := x.slice(n.Location())
+	if what == "" {
+		what = "This"
+	}
+	x.fail(n.Location(), fmt.Sprintf("%s is no part of conditions", what), detail)
+	return operand{}
+}
+
+// literalNumber reads a number digit by digit from the source: expr has made a float of it.
+func (x *expression) literalNumber(n ast.Node) operand {
+	written := x.slice(n.Location())
+	d, err := decimal.NewFromString(strings.ReplaceAll(written, "_", ""))
+	if err != nil || strings.ContainsAny(written, "eExXbBoO") || len(written) > maxDigits {
+		x.fail(n.Location(), fmt.Sprintf("%s is no plain number", written), "Write its digits, with at most one point: 1000.50.")
+		return operand{}
+	}
+	return operand{kind: numberKind, number: d, constant: true}
+}
+
+func (x *expression) unary(n *ast.UnaryNode) operand {
+	o := x.lower(n.Node)
+	switch {
+	case o.kind == invalidKind:
+		return operand{}
+	case n.Operator == "!" || n.Operator == "not":
+		if o.kind == boolKind {
+			return operand{kind: boolKind, node: &ast.UnaryNode{Operator: "!", Node: o.node}}
+		}
+		x.fail(n.Location(), fmt.Sprintf("%s needs true or false, and %s is %s", n.Operator, x.shown(n.Node), o.kind), "Put brackets around what it shall turn round: not (a == b).")
+	case o.kind == numberKind:
+		if n.Operator == "-" {
+			o.number = o.number.Neg()
+		}
+		return o
+	case o.kind == amountKind || o.kind == integerKind:
+		if n.Operator == "-" {
+			o.node = exact("-", &ast.IntegerNode{}, o.node)
+		}
+		return o
+	default:
+		x.fail(n.Location(), fmt.Sprintf("%s needs a number, and %s is %s", n.Operator, x.shown(n.Node), o.kind), "")
+	}
+	return operand{}
+}
+
+func (x *expression) binary(n *ast.BinaryNode) operand {
+	if detail, refused := refusedOperators[n.Operator]; refused {
+		return x.unsupported(n, detail)
+	}
+	if n.Operator == "in" && isMetadata(n.Right) {
+		return x.inMetadata(n)
+	}
+	left, right := x.lower(n.Left), x.lower(n.Right)
+	if left.kind == invalidKind || right.kind == invalidKind {
+		return operand{}
+	}
+	switch n.Operator {
+	case "in":
+		return x.in(n, left, right)
+	case "matches":
+		return x.matches(n, left, right)
+	case "+", "-", "*", "%":
+		return x.arithmetic(n, left, right)
+	case "contains", "startsWith", "endsWith":
+		if right.kind == textKind && left.kind == listKind {
+			x.fail(n.Location(), fmt.Sprintf("%s is for texts", n.Operator), "Write VALUE in LIST.")
+			return operand{}
+		}
+	}
+	left, right, ok := x.unify(n, left, right)
+	if !ok || !x.checkOperands(n, left) {
+		return operand{}
+	}
+	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: n.Operator, Left: left.node, Right: right.node}}
+}
+
+var refusedOperators = map[string]string{
+	"/": "A division is not exact. Multiply the other side instead.", "**": "It is not exact.", "^": "It is not exact.",
+	"??": "Nothing is nil here: an absent text is '', an absent tax 0.", "..": "Write a >= 1 && a <= 5.",
+}
+
+// checkOperands reports an operator that does not go with operands of that kind.
+func (x *expression) checkOperands(n *ast.BinaryNode, o operand) bool {
+	need := ""
+	switch n.Operator {
+	case "==", "!=":
+		if o.kind == listKind {
+			need = "texts, numbers, true or false"
+		}
+	case "<", "<=", ">", ">=":
+		if o.kind == listKind || o.kind == boolKind {
+			need = "amounts, whole numbers or texts"
+		}
+	case "contains", "startsWith", "endsWith":
+		if o.kind != textKind {
+			need = "texts"
+		}
+	default: // && and ||
+		if o.kind != boolKind {
+			need = "true or false on both sides"
+		}
+	}
+	if need != "" {
+		x.fail(n.Location(), fmt.Sprintf("%s needs %s, and %s is %s", n.Operator, need, x.shown(n.Left), o.kind), "")
+	}
+	return need == ""
+}
+
+// unify gives two operands of an operator one kind. Numbers meet exactly: as amounts if one is an amount.
+func (x *expression) unify(n *ast.BinaryNode, left, right operand) (l, r operand, ok bool) {
+	switch {
+	case isNumeric(left) && isNumeric(right):
+		to := integerKind
+		if left.kind == amountKind || right.kind == amountKind || left.kind == right.kind && left.kind == numberKind {
+			to = amountKind
+		}
+		l, okLeft := x.convert(left, to, n.Left)
+		r, okRight := x.convert(right, to, n.Right)
+		return l, r, okLeft && okRight
+	case left.kind == right.kind:
+		return left, right, true
+	}
+	// The constant is the one that is written wrongly.
+	at, wrong, other := n.Right, right, left
+	if left.constant && !right.constant {
+		at, wrong, other = n.Left, left, right
+	}
+	detail := fmt.Sprintf("It stands beside %s, which is %s.", x.shown(n.Left), left.kind)
+	if at == n.Left {
+		detail = fmt.Sprintf("It stands beside %s, which is %s.", x.shown(n.Right), right.kind)
+	}
+	switch {
+	case wrong.kind == numberKind && other.kind == textKind:
+		detail += fmt.Sprintf(" Write '%s' in quotes.", x.shown(at))
+	case wrong.kind == textKind && wrong.constant && isNumeric(other):
+		detail += " Write a number, without quotes."
+	case wrong.kind == listKind:
+		detail += " Write in to look for it in a list."
+	}
+	x.fail(x.extent(at), fmt.Sprintf("%s is %s", x.shown(at), wrong.kind), detail)
+	return left, right, false
+}
+
+func isNumeric(o operand) bool {
+	return o.kind == amountKind || o.kind == integerKind || o.kind == numberKind
+}
+
+// convert turns a numeric operand into an amount or a whole number, exactly or not at all.
+func (x *expression) convert(o operand, to kind, at ast.Node) (operand, bool) {
+	switch {
+	case o.kind == to:
+		return o, true
+	case o.kind == integerKind: // to an amount
+		return operand{kind: to, node: exact("*", o.node, &ast.IntegerNode{Value: 100})}, true
+	case to == amountKind:
+		money, err := payment.MoneyOfDecimal(o.number)
+		if err != nil {
+			x.fail(x.extent(at), fmt.Sprintf("%s is not an exact amount", x.shown(at)), "Amounts have at most two decimals, and 15 digits before the point.")
+			return o, false
+		}
+		o.node = &ast.IntegerNode{Value: int(money.Minor())}
+	default:
+		if !o.number.IsInteger() || o.number.Abs().GreaterThan(decimal.New(math.MaxInt64, 0)) {
+			x.fail(x.extent(at), fmt.Sprintf("%s is no whole number", x.shown(at)), "It stands beside one. Only amounts have decimals.")
+			return o, false
+		}
+		o.node = &ast.IntegerNode{Value: int(o.number.IntPart())}
+	}
+	o.kind = to
+	o.node.SetLocation(at.Location())
+	return o, true
+}
+
+func (x *expression) arithmetic(n *ast.BinaryNode, left, right operand) operand {
+	if n.Operator == "+" && left.kind == textKind && right.kind == textKind {
+		return operand{kind: textKind, node: &ast.BinaryNode{Operator: "+", Left: left.node, Right: right.node}}
+	}
+	if !isNumeric(left) || !isNumeric(right) {
+		x.fail(n.Location(), fmt.Sprintf("%s needs numbers", n.Operator), fmt.Sprintf("%s is %s, %s is %s.", x.shown(n.Left), left.kind, x.shown(n.Right), right.kind))
+		return operand{}
+	}
+	if left.kind == numberKind && right.kind == numberKind && n.Operator != "%" {
+		return fold(n.Operator, left, right)
+	}
+	if n.Operator == "*" {
+		return x.multiply(n, left, right)
+	}
+	left, right, ok := x.unify(n, left, right)
+	if !ok {
+		return operand{}
+	}
+	if zero, constant := right.node.(*ast.IntegerNode); n.Operator == "%" && constant && zero.Value == 0 {
+		x.fail(x.extent(n.Right), "Division by zero", "")
+		return operand{}
+	}
+	return operand{kind: left.kind, node: exact(n.Operator, left.node, right.node)}
+}
+
+// multiply takes an amount any whole number of times.
+func (x *expression) multiply(n *ast.BinaryNode, left, right operand) operand {
+	result := integerKind
+	if left.kind == amountKind || right.kind == amountKind {
+		result = amountKind
+	}
+	if left.kind == amountKind && right.kind == amountKind {
+		x.fail(n.Location(), "An amount times an amount is no amount", "Multiply it by a whole number.")
+		return operand{}
+	}
+	ok := true
+	for _, side := range []struct {
+		o  *operand
+		at ast.Node
+	}{{&left, n.Left}, {&right, n.Right}} {
+		if side.o.kind == numberKind {
+			if !side.o.number.IsInteger() {
+				x.fail(x.extent(side.at), fmt.Sprintf("%s is no whole number", x.shown(side.at)),
+					"Its product could not be exact. For a share, multiply both sides: tax * 100 > amount * 19.")
+				return operand{}
+			}
+			*side.o, ok = x.convert(*side.o, integerKind, side.at)
+		}
+		if !ok {
+			return operand{}
+		}
+	}
+	return operand{kind: result, node: exact("*", left.node, right.node)}
+}
+
+// fold computes with constants. Digits are bounded by the length of an expression.
+func fold(operator string, left, right operand) operand {
+	switch operator {
+	case "+":
+		left.number = left.number.Add(right.number)
+	case "-":
+		left.number = left.number.Sub(right.number)
+	default:
+		left.number = left.number.Mul(right.number)
+	}
+	return left
+}
+
+// exact calls one of exactFunctions.
+func exact(operator string, a, b ast.Node) ast.Node {
+	return &ast.CallNode{Callee: &ast.IdentifierNode{Value: "exact " + operator}, Arguments: []ast.Node{a, b}}
+}
+
+func (x *expression) conditional(n *ast.ConditionalNode) operand {
+	condition, yes, no := x.lower(n.Cond), x.lower(n.Exp1), x.lower(n.Exp2)
+	if condition.kind == invalidKind || yes.kind == invalidKind || no.kind == invalidKind {
+		return operand{}
+	}
+	if condition.kind != boolKind {
+		x.fail(x.extent(n.Cond), fmt.Sprintf("%s is %s, not true or false", x.shown(n.Cond), condition.kind), "")
+		return operand{}
+	}
+	pair := &ast.BinaryNode{Left: n.Exp1, Right: n.Exp2}
+	yes, no, ok := x.unify(pair, yes, no)
+	if !ok {
+		return operand{}
+	}
+	if yes.kind == listKind {
+		return x.unsupported(n.Exp1, "A choice is between values, not lists.")
+	}
+	return operand{kind: yes.kind, node: &ast.ConditionalNode{Cond: condition.node, Exp1: yes.node, Exp2: no.node}}
+}
+
+func (x *expression) array(n *ast.ArrayNode) operand {
+	o := operand{kind: listKind, constant: true}
+	for _, element := range n.Nodes {
+		e := x.lower(element)
+		switch {
+		case e.kind == invalidKind:
+			return operand{}
+		case !e.constant || e.kind != textKind && e.kind != numberKind:
+			x.fail(x.extent(element), fmt.Sprintf("%s is no constant", x.shown(element)), "A list holds texts, or numbers. Compare fields one by one, with ||.")
+			return operand{}
+		case len(o.elements) > 0 && e.kind != o.elements[0].kind:
+			x.fail(x.extent(element), fmt.Sprintf("%s is %s, in a list of %s", x.shown(element), e.kind, plural[o.elements[0].kind]), "A list holds texts, or numbers.")
+			return operand{}
+		}
+		o.elements = append(o.elements, e)
+	}
+	return o
+}
+
+// in lowers membership to a look-up in a set.
+func (x *expression) in(n *ast.BinaryNode, left, right operand) operand {
+	if right.kind != listKind {
+		x.fail(x.extent(n.Right), fmt.Sprintf("%s is %s, not a list", x.shown(n.Right), right.kind), "To look into a text, write TEXT contains PART.")
+		return operand{}
+	}
+	if left.kind == numberKind {
+		var ok bool
+		if left, ok = x.convert(left, amountKind, n.Left); !ok {
+			return operand{}
+		}
+	}
+	var set any
+	switch {
+	case left.kind == textKind && right.of(textKind):
+		texts := map[string]struct{}{}
+		for _, e := range right.elements {
+			texts[e.node.(*ast.StringNode).Value] = struct{}{}
+		}
+		set = texts
+	case isNumeric(left) && right.of(numberKind):
+		numbers := map[int]struct{}{}
+		for _, e := range right.elements {
+			e, ok := x.convert(e, left.kind, n.Right)
+			if !ok {
+				return operand{}
+			}
+			numbers[e.node.(*ast.IntegerNode).Value] = struct{}{}
+		}
+		set = numbers
+	default:
+		x.fail(x.extent(n.Right), fmt.Sprintf("%s is not in a list of that", x.shown(n.Left)),
+			fmt.Sprintf("It is %s; the list has %s.", left.kind, plural[right.elements[0].kind]))
+		return operand{}
+	}
+	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: "in", Left: left.node, Right: &ast.ConstantNode{Value: set}}}
+}
+
+var plural = map[kind]string{textKind: "texts", numberKind: "numbers"}
+
+// of reports whether the list's elements, if any, are of that kind.
+func (o operand) of(k kind) bool { return len(o.elements) == 0 || o.elements[0].kind == k }
+
+func isMetadata(n ast.Node) bool {
+	name, ok := n.(*ast.IdentifierNode)
+	return ok && name.Value == "metadata"
+}
+
+// inMetadata lowers 'key' in metadata; a key with the value "" counts as absent, as everywhere.
+func (x *expression) inMetadata(n *ast.BinaryNode) operand {
+	key, ok := n.Left.(*ast.StringNode)
+	if !ok {
+		x.fail(x.extent(n.Left), fmt.Sprintf("%s is no constant", x.shown(n.Left)), "Write the key in quotes.")
+		return operand{}
+	}
+	field := x.use(x.metadata(key.Value))
+	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: "!=", Left: field.node, Right: &ast.StringNode{}}}
+}
+
+// maxPattern bounds a regular expression's compiled size, and with it the time that a long text takes to match.
+const maxPattern = 1000
+
+func (x *expression) matches(n *ast.BinaryNode, left, right operand) operand {
+	if left.kind != textKind || right.kind != textKind {
+		x.fail(n.Location(), "matches needs texts", fmt.Sprintf("%s is %s, %s is %s.", x.shown(n.Left), left.kind, x.shown(n.Right), right.kind))
+		return operand{}
+	}
+	if !right.constant {
+		x.fail(x.extent(n.Right), "A pattern must be a constant", "Write it in quotes, or in a local.")
+		return operand{}
+	}
+	pattern := right.node.(*ast.StringNode).Value
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		x.fail(x.extent(n.Right), "Mistake in the pattern", strings.TrimPrefix(err.Error(), "error parsing regexp: ")+".")
+		return operand{}
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if _, compiles := regexp.Compile(pattern); err != nil || compiles != nil || len(program.Inst) > maxPattern {
+		x.fail(x.extent(n.Right), "The pattern is too large", "Write fewer or smaller repetitions.")
+		return operand{}
+	}
+	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: "matches", Left: left.node, Right: right.node}}
+}
+
+// call lowers calls of methods and of names that are no functions; the parts of now are all that there is.
+func (x *expression) call(n *ast.CallNode) operand {
+	key, segments, ok := spell(n)
+	if !ok {
+		key, segments, _ = spell(n.Callee)
+	}
+	if key == "now.Format" && len(n.Arguments) == 1 {
+		if layout, constant := n.Arguments[0].(*ast.StringNode); constant {
+			return x.use(x.format(layout.Value))
+		}
+		x.fail(x.extent(n.Arguments[0]), fmt.Sprintf("%s is no constant", x.shown(n.Arguments[0])), "Write a layout in quotes, like '15:04'.")
+		return operand{}
+	}
+	if r := x.references[key]; ok && r != nil {
+		return x.use(r)
+	}
+	switch {
+	case len(segments) == 1:
+		x.fail(n.Location(), fmt.Sprintf("Unknown function %q", segments[0].name), unknown(segments[0].name, functionNames))
+		return operand{}
+	case len(segments) > 0 && segments[0].name == "now":
+		return x.unknownName(key, segments)
+	}
+	return x.unsupported(n, "Only now has methods; functions are written len(payer.name).")
+}
+
+// format is the reference for now.Format(layout).
+func (x *expression) format(layout string) *reference {
+	key := fmt.Sprintf("now.Format(%q)", layout)
+	if x.references[key] == nil {
+		x.references[key] = clockReference(key, func(t time.Time) any { return t.Format(layout) })
+	}
+	return x.references[key]
+}

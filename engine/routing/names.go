@@ -1,0 +1,372 @@
+package routing
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/types"
+	"github.com/shopspring/decimal"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// kind is the type of a part of an expression.
+type kind int
+
+const (
+	invalidKind kind = iota // a fault was reported
+	textKind
+	boolKind
+	amountKind  // money, in hundredths at run time
+	integerKind // a whole number
+	numberKind  // a numeric constant: an amount or a whole number, as its surroundings ask
+	listKind    // of constants, all texts or all numbers
+)
+
+func (k kind) String() string {
+	return [...]string{"nothing", "text", "true or false", "an amount", "a whole number", "a number", "a list"}[k]
+}
+
+// reference is something that conditions read: a field of the payment, metadata.KEY, or a part of now. key is how
+// it is written.
+type reference struct {
+	key   string
+	kind  kind
+	value func(req *payment.Request, now time.Time) any // string or int; amounts in hundredths
+	// text is the value for an explanation; "" where the field is absent. nil for parts of now.
+	text func(*payment.Request) string
+	// optional: a payment may leave it out.
+	optional bool
+	// personal data is never shown.
+	personal bool
+}
+
+// always are the fields that every valid payment has.
+var always = []string{"operation", "method", "amount", "currency", "country"}
+
+// shown are the other fields whose values an explanation may show; the rest is personal or the caller's own.
+var shown = []string{
+	"tax", "payer.kind", "payer.document.type", "payer.bank", "payee.kind", "payee.document.type", "payee.bank",
+	"payee.account.type", "bill.biller",
+}
+
+func fieldReference(f payment.Field) *reference {
+	r := &reference{
+		key: f.Path, kind: textKind, text: f.Text,
+		value:    func(req *payment.Request, _ time.Time) any { return f.Text(req) },
+		optional: !slices.Contains(always, f.Path),
+		personal: !slices.Contains(always, f.Path) && !slices.Contains(shown, f.Path),
+	}
+	switch f.Path {
+	case "amount":
+		r.kind = amountKind
+		r.value = func(req *payment.Request, _ time.Time) any { return int(req.Amount.Minor()) }
+	case "tax":
+		r.kind, r.optional = amountKind, false // absent is zero, which no test mistakes
+		r.value = func(req *payment.Request, _ time.Time) any { return int(req.Tax.Minor()) }
+	}
+	return r
+}
+
+func metadataReference(key string) *reference {
+	return &reference{
+		key: "metadata." + key, kind: textKind, optional: true, personal: true,
+		value: func(req *payment.Request, _ time.Time) any { return req.Metadata[key] },
+		text:  func(req *payment.Request) string { return req.Metadata[key] },
+	}
+}
+
+// clock are the parts of now, as Go's time.Time has them.
+var clock = map[string]func(time.Time) any{
+	"now.Year()":             func(t time.Time) any { return t.Year() },
+	"now.Month()":            func(t time.Time) any { return int(t.Month()) },
+	"now.Month().String()":   func(t time.Time) any { return t.Month().String() },
+	"now.Day()":              func(t time.Time) any { return t.Day() },
+	"now.YearDay()":          func(t time.Time) any { return t.YearDay() },
+	"now.Weekday()":          func(t time.Time) any { return int(t.Weekday()) },
+	"now.Weekday().String()": func(t time.Time) any { return t.Weekday().String() },
+	"now.Hour()":             func(t time.Time) any { return t.Hour() },
+	"now.Minute()":           func(t time.Time) any { return t.Minute() },
+	"now.Second()":           func(t time.Time) any { return t.Second() },
+	"now.Unix()":             func(t time.Time) any { return int(t.Unix()) },
+}
+
+// bogota is the time zone of now. Colombia has no daylight saving time.
+var bogota = time.FixedZone("America/Bogota", -5*60*60)
+
+func clockReference(key string, part func(time.Time) any) *reference {
+	r := &reference{key: key, kind: integerKind, value: func(_ *payment.Request, now time.Time) any { return part(now.In(bogota)) }}
+	if _, ok := part(time.Time{}).(string); ok {
+		r.kind = textKind
+	}
+	return r
+}
+
+func newLanguage(locals map[string]constant) *language {
+	l := &language{
+		locals: locals, localNames: slices.Sorted(maps.Keys(locals)), references: map[string]*reference{},
+		parsing: conf.CreateNew(), compiling: conf.New(types.Map{}),
+	}
+	l.parsing.MaxNodes = maxExpressionNodes
+	l.compiling.Functions = exactFunctions
+	for _, f := range payment.Fields() {
+		l.references[f.Path] = fieldReference(f)
+	}
+	for key, part := range clock {
+		l.references[key] = clockReference(key, part)
+	}
+	return l
+}
+
+// use returns the node that reads a reference at run time.
+func (x *expression) use(r *reference) operand {
+	if !slices.Contains(x.reads, r) {
+		x.reads = append(x.reads, r)
+	}
+	if _, declared := x.compiling.Env.Fields[r.key]; !declared {
+		t := reflect.TypeFor[int]()
+		if r.kind == textKind {
+			t = reflect.TypeFor[string]()
+		}
+		x.compiling.Env.Fields[r.key] = x.compiling.NtCache.FromType(t)
+		x.used = append(x.used, r)
+	}
+	return operand{kind: r.kind, node: &ast.IdentifierNode{Value: r.key}}
+}
+
+// spell returns a chain of names and calls without arguments as it is written: "payer.bank", "now.Hour()". The
+// segments are its names with where each is written. ok is false for anything else.
+func spell(n ast.Node) (key string, segments []segment, ok bool) {
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		return n.Value, []segment{{n.Value, n}}, true
+	case *ast.ChainNode:
+		return spell(n.Node)
+	case *ast.MemberNode:
+		name, constant := n.Property.(*ast.StringNode)
+		base, segments, ok := spell(n.Node)
+		if !ok || !constant {
+			return "", nil, false
+		}
+		return base + "." + name.Value, append(segments, segment{name.Value, name}), true
+	case *ast.CallNode:
+		base, segments, ok := spell(n.Callee)
+		return base + "()", segments, ok && len(n.Arguments) == 0
+	}
+	return "", nil, false
+}
+
+type segment struct {
+	name string
+	node ast.Node
+}
+
+// lookUp returns the reference of that name, or nil.
+func (l *language) lookUp(key string, segments []segment) *reference {
+	if len(segments) == 2 && segments[0].name == "metadata" && key == "metadata."+segments[1].name {
+		return l.metadata(segments[1].name)
+	}
+	return l.references[key]
+}
+
+// metadata returns the reference of a key, whichever: its keys are the callers' own.
+func (l *language) metadata(key string) *reference {
+	path := "metadata." + key
+	if l.references[path] == nil {
+		l.references[path] = metadataReference(key)
+	}
+	return l.references[path]
+}
+
+// name lowers a chain of names.
+func (x *expression) name(n ast.Node) operand {
+	key, segments, ok := spell(n)
+	if !ok {
+		return x.unsupported(n, "Name a field of the payment, metadata.KEY, local.NAME or a part of now.")
+	}
+	if segments[0].name == "local" {
+		return x.localName(segments)
+	}
+	if r := x.lookUp(key, segments); r != nil {
+		return x.use(r)
+	}
+	return x.unknownName(key, segments)
+}
+
+// unknownName reports the first segment that leads nowhere.
+func (x *expression) unknownName(key string, segments []segment) operand {
+	prefix := ""
+	for _, s := range segments {
+		next := x.nextNames(prefix)
+		if !slices.Contains(next, s.name) {
+			what := "field"
+			if _, call := s.node.(*ast.IdentifierNode); call && strings.HasSuffix(key, "()") {
+				what, next = "function", functionNames
+			}
+			x.fail(s.node.Location(), fmt.Sprintf("Unknown %s %q", what, prefix+s.name), unknown(s.name, next))
+			return operand{}
+		}
+		prefix += s.name + "."
+	}
+	last := segments[len(segments)-1].node.Location()
+	path := strings.TrimSuffix(prefix, ".")
+	detail := "Write " + oneOf(prefixed(prefix, x.nextNames(prefix))) + "."
+	switch segments[0].name {
+	case "now":
+		detail = "Write " + oneOf(append(slices.Sorted(maps.Keys(clock)), "now.Format('15:04')")) + "."
+	case "metadata":
+		detail = "Write metadata.KEY, with a key that the callers give."
+	}
+	x.fail(last, fmt.Sprintf("%s is no value", path), detail)
+	return operand{}
+}
+
+// nextNames lists what may follow a prefix that ends with a point, or begin a name.
+func (x *expression) nextNames(prefix string) []string {
+	var next []string
+	add := func(path string) {
+		rest, ok := strings.CutPrefix(path, prefix)
+		name, _, _ := strings.Cut(strings.ReplaceAll(rest, "()", ""), ".")
+		if ok && name != "" && !slices.Contains(next, name) {
+			next = append(next, name)
+		}
+	}
+	for _, f := range payment.Fields() {
+		add(f.Path)
+	}
+	if prefix == "" {
+		return append(next, "metadata", "local", "now")
+	}
+	for _, key := range slices.Sorted(maps.Keys(clock)) {
+		add(key)
+	}
+	if prefix == "now." {
+		add("now.Format")
+	}
+	return next
+}
+
+func prefixed(prefix string, names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = prefix + name
+	}
+	return out
+}
+
+// constant is a local as conditions see it: an operand, an object of constants, or why it cannot be used.
+type constant struct {
+	operand operand
+	members map[string]constant
+	refusal string
+}
+
+// conditionLocals converts the locals for conditions.
+func (l *loader) conditionLocals() map[string]constant {
+	constants := make(map[string]constant, len(l.locals))
+	for name, local := range l.locals {
+		constants[name] = constantOf(local.value)
+	}
+	return constants
+}
+
+func constantOf(v cty.Value) constant {
+	t := v.Type()
+	switch {
+	case v.ContainsMarked():
+		return constant{refusal: "It comes from env() or file(), and a decision depends on nothing but the rules and the payment."}
+	case !v.IsWhollyKnown(): // its own fault is reported where it is written
+		return constant{}
+	case v.IsNull():
+		return constant{refusal: "It is null."}
+	case t == cty.String:
+		return constant{operand: textConstant(v.AsString())}
+	case t == cty.Bool:
+		return constant{operand: operand{kind: boolKind, node: &ast.BoolNode{Value: v.True()}}}
+	case t == cty.Number:
+		return numberConstant(v)
+	case isList(v):
+		return listConstant(v.AsValueSlice())
+	}
+	members := map[string]constant{}
+	for name, member := range v.AsValueMap() {
+		members[name] = constantOf(member)
+	}
+	return constant{members: members}
+}
+
+func textConstant(s string) operand {
+	return operand{kind: textKind, node: &ast.StringNode{Value: s}, constant: true}
+}
+
+// numberConstant takes a number digit by digit: cty prints the shortest decimal that reads back as the same value.
+func numberConstant(v cty.Value) constant {
+	d, err := decimal.NewFromString(numberText(v))
+	if err != nil || len(numberText(v)) > 40 {
+		return constant{refusal: "It is a number of more than 40 digits."}
+	}
+	return constant{operand: operand{kind: numberKind, number: d, constant: true}}
+}
+
+func listConstant(values []cty.Value) constant {
+	elements := make([]operand, len(values))
+	for i, v := range values {
+		c := constantOf(v)
+		if c.refusal != "" {
+			return c
+		}
+		elements[i] = c.operand
+		if k := c.operand.kind; k != textKind && k != numberKind || k != elements[0].kind {
+			return constant{refusal: "It is a list of other things than texts, or than numbers."}
+		}
+	}
+	return constant{operand: operand{kind: listKind, elements: elements, constant: true}}
+}
+
+// localName lowers local.NAME, and local.NAME.MEMBER where it is an object.
+func (x *expression) localName(segments []segment) operand {
+	c := constant{members: x.locals}
+	path := "local"
+	for _, s := range segments[1:] {
+		path += "." + s.name
+		next, ok := c.members[s.name]
+		if !ok {
+			names := x.localNames
+			if len(segments) > 2 {
+				names = slices.Sorted(maps.Keys(c.members))
+			}
+			x.fail(s.node.Location(), fmt.Sprintf("Unknown %s", path), unknown(s.name, names))
+			return operand{}
+		}
+		c = next
+	}
+	last := segments[len(segments)-1].node
+	switch {
+	case c.refusal != "":
+		x.fail(last.Location(), fmt.Sprintf("%s cannot be used in a condition", path), c.refusal)
+	case c.members != nil:
+		x.fail(last.Location(), fmt.Sprintf("%s is no value", path), "Write "+oneOf(prefixed(path+".", slices.Sorted(maps.Keys(c.members))))+".")
+	}
+	return c.operand
+}
+
+// exactFunctions are the arithmetic of conditions, under names that no expression can call.
+var exactFunctions = func() map[string]*builtin.Function {
+	m := map[string]*builtin.Function{}
+	for name, f := range exactArithmetic {
+		m["exact "+name] = &builtin.Function{
+			Name:  "exact " + name,
+			Types: []reflect.Type{reflect.TypeFor[func(int, int) int]()},
+			Func:  func(args ...any) (any, error) { return f(args[0].(int), args[1].(int)) },
+		}
+	}
+	return m
+}()

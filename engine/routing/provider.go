@@ -1,0 +1,144 @@
+package routing
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Bounds of a provider's timeout.
+const (
+	defaultTimeout = 20 * time.Second
+	minTimeout     = time.Second
+	maxTimeout     = 5 * time.Minute
+)
+
+// Provider is one provider block. Printed or logged, it shows its name and plugin only.
+type Provider struct {
+	Name string
+	// Plugin is a plugin's name, looked for by the launcher, or the absolute path of a binary. Default: Name.
+	Plugin string
+	// SHA256 pins the binary, in lower-case hex; "" = not pinned.
+	SHA256 string
+	// Timeout bounds one call: 1 second to 5 minutes, default 20 seconds.
+	Timeout time.Duration
+	// NotificationSecret is the last part of its webhook's path; "" = the engine makes one.
+	NotificationSecret string `json:"-"`
+	// Config are the attributes of its config block; which there may be is the plugin's to say.
+	Config map[string]Value
+
+	at         span            // where its config is written, or the block's label
+	attributes map[string]span // the names in its config block
+}
+
+// Format prints the provider's name and plugin, whatever the verb.
+func (p Provider) Format(s fmt.State, _ rune) {
+	_, _ = io.WriteString(s, fmt.Sprintf("provider %q (plugin %q)", p.Name, p.Plugin))
+}
+
+// LogValue logs the provider's name and plugin.
+func (p Provider) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("name", p.Name), slog.String("plugin", p.Plugin))
+}
+
+// ConfigDiagnostic returns an error at an attribute of the config block; at the block itself where there is no such
+// attribute, and at the provider's label where there is no block.
+func (p Provider) ConfigDiagnostic(attribute, summary, detail string) Diagnostic {
+	at, ok := p.attributes[attribute]
+	if !ok {
+		at = p.at
+	}
+	return at.diagnostic(Error, summary, detail)
+}
+
+var providerSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{{Name: "plugin"}, {Name: "sha256"}, {Name: "timeout"}, {Name: "notification_secret"}},
+	Blocks:     []hcl.BlockHeaderSchema{{Type: "config"}},
+}
+
+func (l *loader) readProvider(b *hcl.Block) {
+	content := l.blockContent(b, providerSchema)
+	name, ok := l.label(b)
+	if !ok {
+		return
+	}
+	p := Provider{
+		Name: name, Plugin: name, Timeout: defaultTimeout, Config: map[string]Value{}, attributes: map[string]span{},
+		at: l.sources[b.DefRange.Filename].span(b.LabelRanges[0]),
+	}
+	if a := content.Attributes["plugin"]; a != nil {
+		p.Plugin = l.plugin(a)
+	}
+	if a := content.Attributes["sha256"]; a != nil {
+		p.SHA256 = l.sha256(a)
+	}
+	if a := content.Attributes["timeout"]; a != nil {
+		p.Timeout, _ = l.duration(a.Name, a.Expr, minTimeout, maxTimeout)
+	}
+	if a := content.Attributes["notification_secret"]; a != nil {
+		p.NotificationSecret = l.notificationSecret(a)
+	}
+	for i, config := range content.Blocks {
+		if i > 0 {
+			l.fault(config.TypeRange, "Second config block", "A provider has one.")
+			break
+		}
+		l.readConfig(&p, config)
+	}
+	l.rules.providers = append(l.rules.providers, p)
+}
+
+// plugin reads a plugin's name, or its path: what holds a slash.
+func (l *loader) plugin(a *hcl.Attribute) string {
+	text, ok := l.text(a)
+	switch {
+	case !ok:
+	case strings.ContainsRune(text.Text, '/') || filepath.IsAbs(text.Text):
+		if filepath.IsAbs(text.Text) {
+			return filepath.Clean(text.Text)
+		}
+		return filepath.Join(l.dir, text.Text)
+	case !isName(text.Text):
+		l.fault(a.Expr.Range(), "plugin: "+text.quoted()+" is neither a name nor a path", `A path holds a slash, like "./my-plugin".`)
+	}
+	return text.Text
+}
+
+// sha256 reads 64 hexadecimal digits.
+func (l *loader) sha256(a *hcl.Attribute) string {
+	text, ok := l.text(a)
+	digits := strings.ToLower(text.Text)
+	if ok && (len(digits) != 64 || strings.Trim(digits, "0123456789abcdef") != "") {
+		l.fault(a.Expr.Range(), "sha256 must be 64 hexadecimal digits", fmt.Sprintf("It has %d characters.", len(digits)))
+	}
+	return digits
+}
+
+// notificationSecret reads the part of a URL's path that only the provider knows.
+func (l *loader) notificationSecret(a *hcl.Attribute) string {
+	text, ok := l.text(a)
+	usable := strings.Trim(text.Text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+	if ok && (!usable || text.Text == "" || len(text.Text) > 128) {
+		l.fault(a.Expr.Range(), "notification_secret cannot be part of a URL", "Use 1 to 128 letters, digits, hyphens or underscores.")
+	}
+	return text.Text
+}
+
+func (l *loader) readConfig(p *Provider, b *hcl.Block) {
+	s := l.sources[b.DefRange.Filename]
+	p.at = s.span(b.TypeRange)
+	given, faults := b.Body.(*hclsyntax.Body).JustAttributes()
+	l.add(s.diagnostics(faults)...)
+	for _, a := range inOrder(given) {
+		p.attributes[a.Name] = s.span(a.NameRange)
+		if value, ok := l.scalar(a); ok {
+			p.Config[a.Name] = value
+		}
+	}
+}

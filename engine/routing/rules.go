@@ -1,0 +1,108 @@
+package routing
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// Rules are a checked and compiled set of rules. They do not change, and may be used concurrently.
+type Rules struct {
+	hash       string
+	files      []string
+	server     Server
+	store      Store
+	apiKeys    []APIKey
+	providers  []Provider
+	routes     []*route
+	references []*reference // what the conditions read
+	warnings   Diagnostics
+	evaluators sync.Pool // of *evaluator
+}
+
+// route is one compiled route block.
+type route struct {
+	name       string
+	conditions []condition // all must hold; none = every payment matches
+	reject     string      // else candidates
+	strategy   string
+	candidates []string
+	failover   payment.Failover
+}
+
+// Server says where the daemon listens. The library ignores it.
+type Server struct {
+	Listen    string // host:port; default 127.0.0.1:8080
+	PublicURL string // where providers reach our webhooks, without a trailing slash; "" = nowhere
+}
+
+// Store says where payments are kept.
+type Store struct {
+	Kind string // "pebble"
+	Path string // its directory; default "data" beside the rules
+}
+
+// APIKey lets a caller in.
+type APIKey struct {
+	Name   string
+	SHA256 string   // of the key, in lower-case hex
+	Scopes []string // payments, read, admin
+}
+
+// Format prints the rules' hash, whatever the verb: what they hold is partly secret.
+func (r *Rules) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "rules "+r.hash) }
+
+// Hash returns the content hash of the files, which every decision names: the first 16 hexadecimal digits of a
+// SHA-256. It covers what is written in the files, not what env() and file() read.
+func (r *Rules) Hash() string { return r.hash }
+
+// Files returns the paths of the files, in the order in which they were read.
+func (r *Rules) Files() []string { return slices.Clone(r.files) }
+
+// Server returns the server block.
+func (r *Rules) Server() Server { return r.server }
+
+// Store returns the store block.
+func (r *Rules) Store() Store { return r.store }
+
+// APIKeys returns the api_key blocks in file order.
+func (r *Rules) APIKeys() []APIKey {
+	keys := slices.Clone(r.apiKeys)
+	for i := range keys {
+		keys[i].Scopes = slices.Clone(keys[i].Scopes)
+	}
+	return keys
+}
+
+// Providers returns the provider blocks in file order.
+func (r *Rules) Providers() []Provider { return slices.Clone(r.providers) }
+
+// Routes returns the names of the routes in the order in which they are looked at.
+func (r *Rules) Routes() []string {
+	names := make([]string, len(r.routes))
+	for i, route := range r.routes {
+		names[i] = route.name
+	}
+	return names
+}
+
+// Warnings returns what Load warned of.
+func (r *Rules) Warnings() Diagnostics { return slices.Clone(r.warnings) }
+
+// Facts are what a decision depends on besides the payment and the rules.
+type Facts struct {
+	Now       time.Time                // what the rules see as now
+	Providers map[string]ProviderFacts // by name; a provider that is missing is not running
+}
+
+// ProviderFacts are what is known of one provider.
+type ProviderFacts struct {
+	Capabilities []payment.Capability
+	// Banks is the provider's own list of PSE codes by method; nil for a method = the list is not known.
+	Banks  map[payment.Method]map[string]bool
+	Health payment.Health
+}

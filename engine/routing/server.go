@@ -1,0 +1,87 @@
+package routing
+
+import (
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+const defaultListen = "127.0.0.1:8080"
+
+func defaultStore(dir string) Store { return Store{Kind: "pebble", Path: filepath.Join(dir, "data")} }
+
+var (
+	serverSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "listen"}, {Name: "public_url"}}}
+	storeSchema  = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "path"}}}
+	apiKeySchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "sha256", Required: true}, {Name: "scopes", Required: true}}}
+
+	storeKinds = []string{"pebble"}
+	scopes     = []string{"payments", "read", "admin"}
+)
+
+func (l *loader) readServer(b *hcl.Block) {
+	content := l.blockContent(b, serverSchema)
+	if !l.claim(b, "", b.TypeRange) {
+		return
+	}
+	if a := content.Attributes["listen"]; a != nil {
+		text, ok := l.text(a)
+		colon := strings.LastIndexByte(text.Text, ':')
+		if _, err := strconv.ParseUint(text.Text[colon+1:], 10, 16); ok && (colon < 0 || err != nil) {
+			l.fault(a.Expr.Range(), "listen: "+text.quoted()+" is no address", `Write a host and a port, like "127.0.0.1:8080".`)
+		}
+		l.rules.server.Listen = text.Text
+	}
+	if a := content.Attributes["public_url"]; a != nil {
+		text, ok := l.text(a)
+		u, err := url.Parse(text.Text)
+		if ok && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+			l.fault(a.Expr.Range(), "public_url: "+text.quoted()+" is no absolute http or https URL", `Write it like "https://pay.example.com".`)
+		}
+		l.rules.server.PublicURL = strings.TrimRight(text.Text, "/")
+	}
+}
+
+func (l *loader) readStore(b *hcl.Block) {
+	if kind := b.Labels[0]; kind != storeKinds[0] {
+		l.fault(b.LabelRanges[0], "Unknown store "+strconv.Quote(kind), unknown(kind, storeKinds))
+		return
+	}
+	content := l.blockContent(b, storeSchema)
+	if !l.claim(b, "", b.TypeRange) {
+		return
+	}
+	if a := content.Attributes["path"]; a != nil {
+		text, ok := l.text(a)
+		switch {
+		case ok && text.Text == "":
+			l.fault(a.Expr.Range(), "path is empty", "Name the directory that keeps the payments.")
+		case filepath.IsAbs(text.Text):
+			l.rules.store.Path = filepath.Clean(text.Text)
+		default:
+			l.rules.store.Path = filepath.Join(l.dir, text.Text)
+		}
+	}
+}
+
+func (l *loader) readAPIKey(b *hcl.Block) {
+	content := l.blockContent(b, apiKeySchema)
+	name, ok := l.label(b)
+	if !ok {
+		return
+	}
+	key := APIKey{Name: name}
+	if a := content.Attributes["sha256"]; a != nil {
+		key.SHA256 = l.sha256(a)
+	}
+	if a := content.Attributes["scopes"]; a != nil {
+		key.Scopes, ok = l.choices(a.Name, a.Expr, scopes)
+		if ok && len(key.Scopes) == 0 {
+			l.fault(a.Expr.Range(), "scopes is empty", "Name at least one of "+oneOf(scopes)+".")
+		}
+	}
+	l.rules.apiKeys = append(l.rules.apiKeys, key)
+}

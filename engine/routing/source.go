@@ -1,0 +1,222 @@
+package routing
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Bounds of what is read. Nesting is bounded because HCL's parser recurses: a file of brackets would overflow the
+// stack, which no program survives.
+const (
+	maxFileBytes = 1 << 20
+	maxFiles     = 1000
+	maxNesting   = 64
+	maxDigits    = 40 // of a number
+)
+
+// readSources reads a file of rules, or every *.hcl of a directory that is not a *_test.hcl, in name order. dir is
+// where relative paths in the rules start.
+func readSources(path string) (sources []*source, dir string, ds Diagnostics) {
+	fail := func(name, format string, args ...any) {
+		ds = append(ds, Diagnostic{Severity: Error, File: name, Summary: "Rules cannot be read", Detail: fmt.Sprintf(format, args...)})
+	}
+	names, dir, err := rulesFiles(path)
+	if err != nil {
+		fail(path, "%s.", describeFileError(err))
+	}
+	for _, name := range names {
+		content, err := readBounded(name)
+		switch {
+		case err != nil:
+			fail(name, "%s.", describeFileError(err))
+		case len(content) > maxFileBytes:
+			fail(name, "The file is larger than %d bytes. Rules may be spread over several files of one directory.", maxFileBytes)
+		default:
+			sources = append(sources, newSource(name, content))
+		}
+	}
+	return sources, dir, ds
+}
+
+func rulesFiles(path string) (names []string, dir string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, "", err
+	}
+	if !info.IsDir() {
+		return []string{path}, filepath.Dir(path), nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, ".hcl") && !strings.HasSuffix(name, "_test.hcl") && name[0] != '.' {
+			names = append(names, filepath.Join(path, name))
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return nil, "", errors.New("the directory has no *.hcl file")
+	case len(names) > maxFiles:
+		return nil, "", fmt.Errorf("the directory has more than %d *.hcl files", maxFiles)
+	}
+	return names, path, nil
+}
+
+// readBounded reads at most one byte more than a file of rules may have.
+func readBounded(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+}
+
+// describeFileError is err without the path, which the diagnostic has already.
+func describeFileError(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return strings.ToUpper(err.Error()[:1]) + err.Error()[1:]
+}
+
+// contentHash returns the first 16 hexadecimal digits of the SHA-256 of the files, each preceded by its length, in
+// the order in which they are read. Names are left out: the same rules have the same hash wherever they lie.
+func contentHash(sources []*source) string {
+	h := sha256.New()
+	for _, s := range sources {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s.content))))
+		h.Write(s.content)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// parse reads the file's blocks, once it is certain that HCL's parser survives it.
+func (s *source) parse() (*hclsyntax.Body, Diagnostics) {
+	if i := invalidUTF8(s.content); i >= 0 {
+		return nil, Diagnostics{span{s, i, i + 1}.diagnostic(Error, "Not UTF-8", "Rules are text in UTF-8.")}
+	}
+	tokens, _ := hclsyntax.LexConfig(s.content, s.name, hcl.InitialPos)
+	if at, summary, detail := refuseTokens(tokens); summary != "" {
+		return nil, Diagnostics{s.span(at).diagnostic(Error, summary, detail)}
+	}
+	file, faults := hclsyntax.ParseConfig(s.content, s.name, hcl.InitialPos)
+	if faults.HasErrors() {
+		return nil, s.diagnostics(faults)
+	}
+	return file.Body.(*hclsyntax.Body), nil
+}
+
+func invalidUTF8(b []byte) int {
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+// span returns the place of one of HCL's ranges.
+func (s *source) span(r hcl.Range) span { return span{s, r.Start.Byte, r.End.Byte} }
+
+// diagnostics converts HCL's.
+func (s *source) diagnostics(faults hcl.Diagnostics) Diagnostics {
+	var ds Diagnostics
+	for _, f := range faults {
+		at := span{source: s}
+		if f.Subject != nil {
+			at = s.span(*f.Subject)
+		}
+		severity := Error
+		if f.Severity == hcl.DiagWarning {
+			severity = Warning
+		}
+		ds = append(ds, at.diagnostic(severity, f.Summary, f.Detail))
+	}
+	return ds
+}
+
+// refuseTokens looks for what HCL's parser and evaluation would not survive: deep recursion, and the loops by which
+// a small file can grow without bound. An empty summary means that there is nothing of the kind.
+//
+// Depth is counted as the sum, over all brackets open at a token, of the brackets and operators met in each since
+// its last separator: `((` is as deep for the parser as `!!`, `a[0][0]` or `1+1+1`.
+func refuseTokens(tokens hclsyntax.Tokens) (at hcl.Range, summary, detail string) {
+	type level struct {
+		closer hclsyntax.TokenType
+		steps  int
+	}
+	levels := []level{{closer: hclsyntax.TokenCBrace}}
+	depth := 0
+	previous := hclsyntax.TokenNil
+	for _, t := range tokens {
+		top := &levels[len(levels)-1]
+		separates := t.Type == hclsyntax.TokenComma
+		switch t.Type {
+		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote,
+			hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp:
+			top.steps++
+			depth++
+			levels = append(levels, level{closer: closerOf[t.Type]})
+		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote,
+			hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
+			// A closer that closes nothing is a mistake that the parser will report.
+			if len(levels) > 1 && t.Type == top.closer {
+				depth -= top.steps
+				levels = levels[:len(levels)-1]
+			}
+		case hclsyntax.TokenTemplateControl:
+			return t.Range, "Template directive", "%{ … } is no part of this language. Write %%{ for a literal %{."
+		case hclsyntax.TokenIdent:
+			if string(t.Bytes) == "for" && (previous == hclsyntax.TokenOBrace || previous == hclsyntax.TokenOBrack) {
+				return t.Range, "For expression", "Loops are no part of this language. Write the values out."
+			}
+		case hclsyntax.TokenNumberLit:
+			if len(t.Bytes) > maxDigits || bytes.ContainsAny(t.Bytes, "eE") {
+				return t.Range, "Number out of bounds", fmt.Sprintf("Write numbers out, with at most %d digits.", maxDigits)
+			}
+		case hclsyntax.TokenNewline, hclsyntax.TokenComment:
+			// Between brackets other than braces a newline separates nothing.
+			separates = top.closer == hclsyntax.TokenCBrace && t.Bytes[len(t.Bytes)-1] == '\n'
+		case hclsyntax.TokenEqual, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenComma, hclsyntax.TokenEOF:
+		default:
+			top.steps++
+			depth++
+		}
+		if separates {
+			depth -= top.steps
+			top.steps = 0
+		}
+		if depth > maxNesting {
+			return t.Range, "Nested too deeply", fmt.Sprintf("Brackets and operators may be nested %d deep.", maxNesting)
+		}
+		if t.Type != hclsyntax.TokenNewline && t.Type != hclsyntax.TokenComment {
+			previous = t.Type
+		}
+	}
+	return hcl.Range{}, "", ""
+}
+
+var closerOf = map[hclsyntax.TokenType]hclsyntax.TokenType{
+	hclsyntax.TokenOBrace: hclsyntax.TokenCBrace, hclsyntax.TokenOBrack: hclsyntax.TokenCBrack,
+	hclsyntax.TokenOParen: hclsyntax.TokenCParen, hclsyntax.TokenOQuote: hclsyntax.TokenCQuote,
+	hclsyntax.TokenOHeredoc: hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateInterp: hclsyntax.TokenTemplateSeqEnd,
+}

@@ -1,0 +1,332 @@
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Bounds of one condition. expr's parser recurses, so depth is bounded before it starts.
+const (
+	maxExpression      = 4 << 10 // bytes
+	maxExpressionDepth = 64      // brackets
+	maxExpressionNodes = 500
+)
+
+// Amounts are compared as int, in hundredths: this does not compile where an int has fewer than 64 bits.
+const _ = uint(bits.UintSize - 64)
+
+// condition is one part of a `when`: the parts are what its outermost && joins, and all must hold. They are kept
+// apart so that an explanation can name the one that did not.
+type condition struct {
+	text    string
+	reads   []*reference
+	program *vm.Program
+}
+
+// when reads a route's condition.
+func (l *loader) when(a *hcl.Attribute) []condition {
+	source := l.sources[a.Expr.Range().Filename]
+	text, offsets, ok := literal(source, a.Expr)
+	if !ok {
+		l.fault(a.Expr.Range(), "when must be a text that is written here",
+			"So that mistakes can be shown at their place in it. Write local.NAME inside the text, without ${ and }.")
+		return nil
+	}
+	x := &expression{language: l.language, text: []rune(text)}
+	conditions := x.compile(text)
+	for _, f := range x.faults {
+		from, to := min(f.from, len(x.text)), min(max(f.to, f.from+1), len(x.text))
+		l.add(span{source, offsets[from], offsets[to]}.diagnostic(f.severity, f.summary, f.detail))
+	}
+	return conditions
+}
+
+// literal returns the text of a string literal without interpolation, and for each of its characters (and its end)
+// where in the file it is written. Heredocs are taken with their indentation, which means nothing in an expression.
+func literal(s *source, e hcl.Expression) (text string, offsets []int, ok bool) {
+	template, ok := e.(*hclsyntax.TemplateExpr)
+	if !ok {
+		return "", nil, false
+	}
+	for _, part := range template.Parts {
+		if _, ok := part.(*hclsyntax.LiteralValueExpr); !ok {
+			return "", nil, false
+		}
+	}
+	start, end := template.SrcRange.Start.Byte, template.SrcRange.End.Byte
+	quoted := s.content[start] == '"'
+	if quoted {
+		start, end = start+1, end-1
+	} else { // <<NAME … NAME
+		start += strings.IndexByte(string(s.content[start:end]), '\n') + 1
+		end = max(start, start+strings.LastIndexByte(string(s.content[start:end]), '\n')+1)
+	}
+	var b strings.Builder
+	for start < end {
+		r, n := decode(s.content[start:end], quoted)
+		b.WriteRune(r)
+		offsets = append(offsets, start)
+		start += n
+	}
+	return b.String(), append(offsets, end), true
+}
+
+// decode reads one character of a string literal and tells how many bytes it is written in.
+func decode(b []byte, quoted bool) (rune, int) {
+	if len(b) > 2 && b[0] == b[1] && b[2] == '{' && (b[0] == '$' || b[0] == '%') {
+		return rune(b[0]), 2 // $${ is a literal ${
+	}
+	if !quoted || b[0] != '\\' || len(b) < 2 {
+		return utf8.DecodeRune(b)
+	}
+	digits := 0
+	switch b[1] {
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	case 'u':
+		digits = 4
+	case 'U':
+		digits = 8
+	}
+	if code, err := strconv.ParseUint(string(b[2:min(len(b), 2+digits)]), 16, 32); digits > 0 && err == nil {
+		return []rune(string(rune(code)))[0], 2 + digits
+	}
+	return rune(b[1]), 2 // \" and \\
+}
+
+// fault is a mistake in an expression, at characters from (inclusive) to (exclusive).
+type fault struct {
+	from, to        int
+	severity        Severity
+	summary, detail string
+}
+
+// expression is one `when` while it is compiled.
+type expression struct {
+	*language
+	text      []rune
+	faults    []fault
+	reads     []*reference // of the condition being compiled
+	predicate *operand     // what # stands for, inside any, all, none and one
+}
+
+func (x *expression) fail(at file.Location, summary, detail string) {
+	x.faults = append(x.faults, fault{at.From, at.To, Error, summary, detail})
+}
+
+func (x *expression) compile(text string) []condition {
+	if len(text) > maxExpression {
+		x.fail(file.Location{}, "Expression too long", fmt.Sprintf("It may have %d bytes. Split the route in two.", maxExpression))
+		return nil
+	}
+	if at, deep := tooDeep(x.text); deep {
+		x.fail(file.Location{From: at}, "Nested too deeply", fmt.Sprintf("Brackets may be nested %d deep.", maxExpressionDepth))
+		return nil
+	}
+	root, err := x.parse(text)
+	if err != nil {
+		x.failParse(err)
+		return nil
+	}
+	var conditions []condition
+	for _, part := range x.split(root) {
+		x.reads = nil
+		o := x.lower(part.node)
+		if o.kind != invalidKind && o.kind != boolKind {
+			x.fail(x.extent(part.node), fmt.Sprintf("%s is %s, not true or false", x.shown(part.node), o.kind),
+				"A condition compares: payer.bank == '1007', amount < 50000.")
+		}
+		if len(x.faults) > 0 {
+			continue
+		}
+		program, err := x.program(o.node)
+		if err != nil {
+			x.fail(x.extent(part.node), "Expression cannot be compiled", err.Error())
+			continue
+		}
+		conditions = append(conditions, condition{part.text, x.reads, program})
+	}
+	if len(x.faults) > 0 {
+		return nil
+	}
+	x.warnAbsent(root)
+	return conditions
+}
+
+// parse calls expr's parser, whose panics are mistakes of the expression too: one route must not end the process.
+func (x *expression) parse(text string) (root ast.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &file.Error{Message: fmt.Sprintf("the expression cannot be read: %v", r)}
+		}
+	}()
+	tree, err := parser.ParseWithConfig(text, x.parsing)
+	if err != nil {
+		return nil, err
+	}
+	return tree.Node, nil
+}
+
+// program compiles what lower has made. Its own checker's word is a second opinion: lower's types are narrower.
+func (x *expression) program(node ast.Node) (*vm.Program, error) {
+	tree := &parser.Tree{Node: node, Source: file.NewSource(string(x.text))}
+	t, err := checker.Check(tree, x.compiling)
+	if err != nil {
+		return nil, err
+	}
+	if t.Kind().String() != "bool" {
+		return nil, fmt.Errorf("it yields %s", t)
+	}
+	return compiler.Compile(tree, x.compiling)
+}
+
+var tokenText = regexp.MustCompile(`(?s)unexpected token (\w+)(?:\("(.*)"\))?`)
+
+// failParse reports a mistake that expr's parser has found, in words for a rules editor.
+func (x *expression) failParse(err error) {
+	var at file.Location
+	message := err.Error()
+	var e *file.Error
+	if errors.As(err, &e) {
+		at, message = e.Location, e.Message
+	}
+	token := tokenText.FindStringSubmatch(message)
+	switch {
+	case strings.TrimSpace(string(x.text)) == "":
+		x.fail(at, "Empty condition", "Leave when out where every payment matches.")
+	case token != nil && token[1] == "EOF":
+		x.fail(file.Location{From: len(x.text)}, "The expression ends too early", "Something is missing after its last word, or a bracket is open.")
+	case token != nil:
+		x.fail(at, fmt.Sprintf("Unexpected %q", token[2]), hintFor[token[2]])
+	case strings.Contains(message, "maximum allowed nodes"):
+		x.fail(at, "Expression too large", fmt.Sprintf("It may have %d parts. Put long lists into locals.", maxExpressionNodes))
+	default:
+		x.fail(at, "Mistake in the expression", strings.ToUpper(message[:1])+message[1:]+".")
+	}
+}
+
+var hintFor = map[string]string{
+	"=": "Compare with ==.", "&": "Join conditions with &&.", "|": "Join conditions with ||.",
+	"AND": "Write && or and.", "OR": "Write || or or.", "NOT": "Write not.", "IN": "Write in.",
+	",": "An amount has a point before its cents and nothing between its thousands: 1000.50.",
+	"#": "# is an element of a list, inside any, all, none and one.",
+}
+
+// tooDeep counts the open brackets outside of quotes.
+func tooDeep(text []rune) (at int, deep bool) {
+	depth, quote := 0, rune(0)
+	for i := 0; i < len(text); i++ {
+		switch r := text[i]; {
+		case quote != 0:
+			if r == '\\' && quote != '`' {
+				i++
+			} else if r == quote {
+				quote = 0
+			}
+		case r == '\'' || r == '"' || r == '`':
+			quote = r
+		case r == '(' || r == '[' || r == '{':
+			if depth++; depth > maxExpressionDepth {
+				return i, true
+			}
+		case r == ')' || r == ']' || r == '}':
+			depth--
+		}
+	}
+	return 0, false
+}
+
+// part is one of the conditions that an outermost && joins.
+type part struct {
+	node ast.Node
+	text string
+}
+
+// split takes the outermost && apart. The && in which expr's parser turns 1 < amount < 5 is not written as such.
+func (x *expression) split(root ast.Node) []part {
+	var parts []part
+	from := 0
+	var visit func(ast.Node)
+	visit = func(n ast.Node) {
+		if b, ok := n.(*ast.BinaryNode); ok && (b.Operator == "&&" || b.Operator == "and") && x.slice(b.Location()) == b.Operator {
+			visit(b.Left)
+			parts[len(parts)-1].text = string(x.text[from:b.Location().From])
+			from = b.Location().To
+			visit(b.Right)
+			return
+		}
+		parts = append(parts, part{node: n})
+	}
+	visit(root)
+	parts[len(parts)-1].text = string(x.text[from:])
+	for i := range parts {
+		parts[i].text = trimBrackets(parts[i].text)
+	}
+	return parts
+}
+
+// trimBrackets takes away the white space and the brackets that split has cut from their partners.
+func trimBrackets(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	for strings.Count(s, "(") > strings.Count(s, ")") && strings.HasPrefix(s, "(") {
+		s = strings.TrimSpace(s[1:])
+	}
+	for strings.Count(s, ")") > strings.Count(s, "(") && strings.HasSuffix(s, ")") {
+		s = strings.TrimSpace(s[:len(s)-1])
+	}
+	return s
+}
+
+func (x *expression) slice(at file.Location) string {
+	if at.From < 0 || at.From >= at.To || at.To > len(x.text) {
+		return ""
+	}
+	return string(x.text[at.From:at.To])
+}
+
+// extent returns where a node and everything below it is written.
+func (x *expression) extent(n ast.Node) file.Location {
+	f := &extentFinder{extent: n.Location()}
+	ast.Walk(&n, f)
+	return f.extent
+}
+
+type extentFinder struct{ extent file.Location }
+
+func (f *extentFinder) Visit(n *ast.Node) {
+	at := (*n).Location()
+	f.extent.From = min(f.extent.From, at.From)
+	f.extent.To = max(f.extent.To, at.To)
+}
+
+// shown quotes a node as it is written.
+func (x *expression) shown(n ast.Node) string { return x.slice(x.extent(n)) }
+
+// language is what all the conditions of a set of rules share.
+type language struct {
+	locals     map[string]constant
+	localNames []string
+	references map[string]*reference
+	used       []*reference // those that conditions read
+	parsing    *conf.Config
+	compiling  *conf.Config
+}
