@@ -43,9 +43,7 @@ func (a Answer) write(w http.ResponseWriter) {
 	for name, values := range a.Header {
 		w.Header()[name] = values
 	}
-	if a.Status != http.StatusNoContent && a.Status != http.StatusNotModified {
-		w.Header().Set("Content-Length", strconv.Itoa(len(a.Body)))
-	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.Body)))
 	w.WriteHeader(a.Status)
 	w.Write(a.Body) // a caller that left is no fault of ours
 	http.NewResponseController(w).Flush()

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRequestsAreBounded(t *testing.T) {
@@ -48,5 +49,29 @@ func TestWebhooksAreBounded(t *testing.T) {
 	c.close()
 	if got := c.delivered(); len(got) != maxDeliveries || !strings.Contains(got[0].Error, "context canceled") {
 		t.Errorf("%d deliveries are kept, the first one %+v", len(got), got[0])
+	}
+}
+
+func TestExpiredTokensAreSwept(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options[int]{Name: "toy"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.update(func(b *Books[int]) {
+		b.IssueToken(time.Hour)
+		for range 3 * sweepAt {
+			b.IssueToken(0)
+		}
+		b.IssueToken(time.Hour)
+	})
+	good := 0
+	for _, tok := range s.tokens {
+		if tok.ExpiresAt.After(time.Now()) {
+			good++
+		}
+	}
+	if n := len(s.tokens); err != nil || n > sweepAt || good != 2 {
+		t.Errorf("%d tokens are kept, %d of them good; want at most %d with 2 good ones: %v", n, good, sweepAt, err)
 	}
 }

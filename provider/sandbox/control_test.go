@@ -62,7 +62,8 @@ func TestSettle(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	d := serve(t, toyOptions())
-	d.send("POST", "/charges", `{"key":"refused","amount":"10.00","word":"refuse"}`)
+	var refused struct{ ID string }
+	json.Unmarshal([]byte(d.send("POST", "/charges", `{"key":"refused","amount":"10.00","word":"refuse"}`).Body), &refused)
 	for _, tc := range []struct {
 		call, body string
 		status     int
@@ -79,6 +80,7 @@ func TestMistakes(t *testing.T) {
 		{"POST faults", ``, 400, "the body must be"},
 		{"POST faults", `{"on":"create","do":"delay"} {}`, 400, "nothing after it"},
 		{"POST settle", `{"id":"nobody","status":"approved"}`, 404, `no transaction has the id "nobody"; GET /_sandbox/ledger lists them`},
+		{"POST settle", `{"id":"` + refused.ID + `","status":"approved"}`, 404, "no transaction has the id"},
 		{"POST settle", `{"id":"nobody","status":"pending"}`, 400, `status is "pending"; it is one of approved, rejected, expired`},
 		{"POST webhook", `{"url":"ftp://shop.example"}`, 400, "absolute http or https URL"},
 		{"POST webhook", `{"url":"/hook"}`, 400, "absolute http or https URL"},

@@ -142,8 +142,17 @@ func TestDelays(t *testing.T) {
 		t.Parallel()
 		d := serve(t, toyOptions())
 		d.lay(`{"on":"create","do":"delay_after","delay_ms":600000}`)
-		go http.Post(d.url+"/charges", "", strings.NewReader(`{"key":"k1","amount":"10.00"}`)) // ended by Close
+		answered := make(chan struct{})
+		go func() { // ended by the sandbox's Close
+			http.Post(d.url+"/charges", "", strings.NewReader(`{"key":"k1","amount":"10.00"}`))
+			close(answered)
+		}()
 		until(t, func() bool { return len(d.ledger()) == 1 })
+		select {
+		case <-answered:
+			t.Error("the answer was not delayed")
+		default:
+		}
 	})
 	t.Run("a reset keeps a delayed call from executing", func(t *testing.T) {
 		t.Parallel()
@@ -208,6 +217,19 @@ func TestFaultsOnTheWebhook(t *testing.T) {
 			check(id, tc.afterDone)
 		})
 	}
+	t.Run("a charge that is approved at once", func(t *testing.T) {
+		t.Parallel()
+		for _, verb := range []string{"webhook_first", "webhook_forged"} { // one webhook, and it is true
+			d := serve(t, toyOptions())
+			shop := &listener{}
+			d.listen(shop)
+			d.lay(`{"on":"create","do":"` + verb + `"}`)
+			d.send("POST", "/charges", `{"key":"k1","amount":"10.00","word":"approve"}`)
+			if want := []string{webhook(d.ledger()[0].ID, "approved")}; len(d.deliveries()) != 1 || !slices.Equal(shop.received(), want) {
+				t.Errorf("%s: webhooks %q, want %q", verb, shop.received(), want)
+			}
+		}
+	})
 	t.Run("without a transaction nothing is sent", func(t *testing.T) {
 		t.Parallel()
 		d := serve(t, toyOptions())

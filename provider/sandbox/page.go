@@ -68,7 +68,7 @@ func (s *Sandbox[T]) decidePage(w http.ResponseWriter, r *http.Request) {
 
 func (s *Sandbox[T]) pageOf(b *Books[T], r *http.Request) pageView {
 	t := b.ByID(r.PathValue("id"))
-	if t == nil || t.Refused || t.Operation != payment.PayIn {
+	if t == nil || t.Refused {
 		return pageView{}
 	}
 	view := pageView{Page: s.options.Page(b, t), Status: t.Status, Amount: grouped(t.Amount), Currency: t.Currency}

@@ -88,10 +88,13 @@ func TestPageStates(t *testing.T) {
 	if got := d.decide(path, "perhaps"); got.Status != http.StatusBadRequest {
 		t.Errorf("an unknown decision: %+v", got)
 	}
-	for _, method := range []string{"GET", "POST"} {
-		got := d.send(method, "/bank/nobody", form("decision", "approve"), "Content-Type", "application/x-www-form-urlencoded")
+	var refused struct{ URL string }
+	json.Unmarshal([]byte(d.send("POST", "/charges", `{"key":"refused","amount":"10.00","word":"refuse"}`).Body), &refused)
+	for _, call := range []string{"GET /bank/nobody", "POST /bank/nobody", "GET " + strings.TrimPrefix(refused.URL, d.url)} {
+		method, path, _ := strings.Cut(call, " ")
+		got := d.send(method, path, form("decision", "approve"), "Content-Type", "application/x-www-form-urlencoded")
 		if got.Status != http.StatusNotFound || !strings.Contains(got.Body, "There is no such payment") {
-			t.Errorf("%s of an unknown charge: %+v", method, got)
+			t.Errorf("%s, which is no charge to pay: %+v", call, got)
 		}
 	}
 }

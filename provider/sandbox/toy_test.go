@@ -84,6 +84,9 @@ func createToy(c *toyCall) sandbox.Answer {
 		ExpiresAt: c.Now.Add(30 * time.Minute),
 		Detail:    in.toy,
 	})
+	if in.Word == "approve" {
+		c.Settle(t, sandbox.Approved)
+	}
 	return sandbox.JSON(http.StatusCreated, map[string]string{"id": t.ID, "url": c.PageURL(t.ID)})
 }
 
