@@ -144,8 +144,10 @@ func (r *Response) Decode(v any) error {
 			return fmt.Errorf("its %q has another type than documented", wrongType.Field)
 		case len(bytes.TrimSpace(r.Body)) == 0:
 			return errors.New("it is empty")
+		case !json.Valid(r.Body):
+			return errors.New("it is not whole JSON")
 		}
-		return errors.New("it is not whole JSON")
+		return errors.New("one of its values has another form than documented")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errTrailing

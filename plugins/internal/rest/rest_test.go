@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 )
 
@@ -335,6 +336,7 @@ func TestDecode(t *testing.T) {
 		{"half", `{"token":"Miguel`, "not whole JSON", ""},
 		{"a web page", "<html>Miguel", "not whole JSON", ""},
 		{"wrong type", `{"token":123456789}`, `"token" has another type`, ""},
+		{"wrong form", `{"token":"a","amount":"Miguel"}`, "another form", ""},
 		{"a second value", `{"token":"a"}{"token":"b"}`, "something follows", ""},
 		{"too long", long, "longer than 1048576 bytes", ""},
 		{"broken off", `{"token":"a"}`, "broke off", "99"},
@@ -358,7 +360,8 @@ func TestDecode(t *testing.T) {
 				t.Errorf("%d bytes were read", len(resp.Body))
 			}
 			var v struct {
-				Token string `json:"token"`
+				Token  string        `json:"token"`
+				Amount payment.Money `json:"amount"`
 			}
 			err = resp.Decode(&v)
 			switch {
