@@ -67,7 +67,7 @@ func (x *expression) callText(n *ast.BuiltinNode, f textFunction) operand {
 		case o.kind == invalidKind:
 			return operand{}
 		case o.kind == listKind && f.name == "len":
-			return operand{kind: numberKind, number: decimal.New(int64(len(o.elements)), 0), constant: true}
+			return operand{kind: numberKind, number: decimal.New(int64(o.list.len()), 0), constant: true}
 		case o.kind != f.takes[i]:
 			x.fail(x.extent(argument), fmt.Sprintf("%s takes %s, and %s is %s", f.name, f.takes[i], x.shown(argument), o.kind), "")
 			return operand{}
@@ -89,11 +89,11 @@ func (x *expression) quantifier(n *ast.BuiltinNode) operand {
 	case o.kind != listKind:
 		x.fail(x.extent(n.Arguments[0]), fmt.Sprintf("%s takes a list, and %s is %s", n.Name, x.shown(n.Arguments[0]), o.kind), "")
 		return operand{}
-	case len(o.elements) > maxQuantified:
+	case o.list.len() > maxQuantified:
 		x.fail(x.extent(n.Arguments[0]), "List too long", fmt.Sprintf("%s goes through at most %d elements. A look-up with in has no such bound.", n.Name, maxQuantified))
 		return operand{}
 	}
-	elements, element, ok := x.elements(o, n.Arguments[0])
+	elements, element, ok := x.elements(o.list, n.Arguments[0])
 	if !ok {
 		return operand{}
 	}
@@ -101,42 +101,10 @@ func (x *expression) quantifier(n *ast.BuiltinNode) operand {
 	defer func() { x.predicate = nil }()
 	body := n.Arguments[1].(*ast.PredicateNode)
 	test := x.lower(body.Node)
-	switch test.kind {
-	case invalidKind:
+	if !x.isCondition(body.Node, test) {
 		return operand{}
-	case boolKind:
-		return operand{kind: boolKind, node: &ast.BuiltinNode{Name: n.Name, Arguments: []ast.Node{elements, &ast.PredicateNode{Node: test.node}}}}
 	}
-	x.fail(x.extent(body.Node), fmt.Sprintf("%s is %s, not true or false", x.shown(body.Node), test.kind), "")
-	return operand{}
-}
-
-// elements returns a list as a value, and what # stands for in it.
-func (x *expression) elements(o operand, at ast.Node) (node ast.Node, element operand, ok bool) {
-	element = operand{node: &ast.PointerNode{}}
-	if o.of(textKind) {
-		element.kind = textKind
-		texts := make([]string, len(o.elements))
-		for i, e := range o.elements {
-			texts[i] = e.node.(*ast.StringNode).Value
-		}
-		return &ast.ConstantNode{Value: texts}, element, true
-	}
-	element.kind = integerKind
-	for _, e := range o.elements {
-		if !e.number.IsInteger() {
-			element.kind = amountKind
-		}
-	}
-	numbers := make([]int, len(o.elements))
-	for i, e := range o.elements {
-		e, ok := x.convert(e, element.kind, at)
-		if !ok {
-			return nil, operand{}, false
-		}
-		numbers[i] = e.node.(*ast.IntegerNode).Value
-	}
-	return &ast.ConstantNode{Value: numbers}, element, true
+	return operand{kind: boolKind, node: &ast.BuiltinNode{Name: n.Name, Arguments: []ast.Node{elements, &ast.PredicateNode{Node: test.node}}}}
 }
 
 var errOverflow = errors.New("the result is larger than can be computed exactly")

@@ -21,7 +21,7 @@ type operand struct {
 	node     ast.Node
 	constant bool
 	number   decimal.Decimal // of a numberKind
-	elements []operand       // of a listKind
+	list     *constants      // of a listKind
 }
 
 // lower checks a part of an expression and turns it into what expr shall compile: names become single look-ups,
@@ -93,26 +93,25 @@ func (x *expression) literalNumber(n ast.Node) operand {
 
 func (x *expression) unary(n *ast.UnaryNode) operand {
 	o := x.lower(n.Node)
+	negative := n.Operator == "-"
 	switch {
 	case o.kind == invalidKind:
-		return operand{}
 	case n.Operator == "!" || n.Operator == "not":
 		if o.kind == boolKind {
 			return operand{kind: boolKind, node: &ast.UnaryNode{Operator: "!", Node: o.node}}
 		}
-		x.fail(n.Location(), fmt.Sprintf("%s needs true or false, and %s is %s", n.Operator, x.shown(n.Node), o.kind), "Put brackets around what it shall turn round: not (a == b).")
-	case o.kind == numberKind:
-		if n.Operator == "-" {
-			o.number = o.number.Neg()
-		}
+		x.fail(x.extent(n.Node), fmt.Sprintf("%s is %s, not true or false", x.shown(n.Node), o.kind),
+			fmt.Sprintf("%s binds closely: put brackets around what it shall turn round, %s (a == b).", n.Operator, n.Operator))
+	case !isNumeric(o):
+		x.fail(x.extent(n.Node), fmt.Sprintf("%s is %s, not a number", x.shown(n.Node), o.kind), "")
+	case negative && o.kind == numberKind:
+		o.number = o.number.Neg()
 		return o
-	case o.kind == amountKind || o.kind == integerKind:
-		if n.Operator == "-" {
-			o.node = exact("-", &ast.IntegerNode{}, o.node)
-		}
+	case negative:
+		o.node = exact("-", &ast.IntegerNode{}, o.node)
 		return o
 	default:
-		x.fail(n.Location(), fmt.Sprintf("%s needs a number, and %s is %s", n.Operator, x.shown(n.Node), o.kind), "")
+		return o
 	}
 	return operand{}
 }
@@ -125,6 +124,14 @@ func (x *expression) binary(n *ast.BinaryNode) operand {
 		return x.inMetadata(n)
 	}
 	left, right := x.lower(n.Left), x.lower(n.Right)
+	if joins(n.Operator) {
+		// Both sides are looked at, so that a mistake in one hides none in the other.
+		okLeft, okRight := x.isCondition(n.Left, left), x.isCondition(n.Right, right)
+		if !okLeft || !okRight {
+			return operand{}
+		}
+		return operand{kind: boolKind, node: &ast.BinaryNode{Operator: n.Operator, Left: left.node, Right: right.node}}
+	}
 	if left.kind == invalidKind || right.kind == invalidKind {
 		return operand{}
 	}
@@ -153,13 +160,22 @@ var refusedOperators = map[string]string{
 	"??": "Nothing is nil here: an absent text is '', an absent tax 0.", "..": "Write a >= 1 && a <= 5.",
 }
 
+// isCondition reports whether o is true or false, and says so where it is something else.
+func (x *expression) isCondition(n ast.Node, o operand) bool {
+	if o.kind != boolKind && o.kind != invalidKind {
+		x.fail(x.extent(n), fmt.Sprintf("%s is %s, not true or false", x.shown(n), o.kind),
+			"A condition compares: payer.bank == '1007', amount < 50000.")
+	}
+	return o.kind == boolKind
+}
+
 // checkOperands reports an operator that does not go with operands of that kind.
 func (x *expression) checkOperands(n *ast.BinaryNode, o operand) bool {
 	need := ""
 	switch n.Operator {
 	case "==", "!=":
 		if o.kind == listKind {
-			need = "texts, numbers, true or false"
+			need = "single values"
 		}
 	case "<", "<=", ">", ">=":
 		if o.kind == listKind || o.kind == boolKind {
@@ -168,10 +184,6 @@ func (x *expression) checkOperands(n *ast.BinaryNode, o operand) bool {
 	case "contains", "startsWith", "endsWith":
 		if o.kind != textKind {
 			need = "texts"
-		}
-	default: // && and ||
-		if o.kind != boolKind {
-			need = "true or false on both sides"
 		}
 	}
 	if need != "" {
@@ -226,23 +238,29 @@ func (x *expression) convert(o operand, to kind, at ast.Node) (operand, bool) {
 		return o, true
 	case o.kind == integerKind: // to an amount
 		return operand{kind: to, node: exact("*", o.node, &ast.IntegerNode{Value: 100})}, true
-	case to == amountKind:
-		money, err := payment.MoneyOfDecimal(o.number)
-		if err != nil {
-			x.fail(x.extent(at), fmt.Sprintf("%s is not an exact amount", x.shown(at)), "Amounts have at most two decimals, and 15 digits before the point.")
-			return o, false
-		}
-		o.node = &ast.IntegerNode{Value: int(money.Minor())}
-	default:
-		if !o.number.IsInteger() || o.number.Abs().GreaterThan(decimal.New(math.MaxInt64, 0)) {
-			x.fail(x.extent(at), fmt.Sprintf("%s is no whole number", x.shown(at)), "It stands beside one. Only amounts have decimals.")
-			return o, false
-		}
-		o.node = &ast.IntegerNode{Value: int(o.number.IntPart())}
 	}
-	o.kind = to
-	o.node.SetLocation(at.Location())
-	return o, true
+	n, exact := exactInt(o.number, to)
+	switch {
+	case exact:
+	case to == amountKind:
+		x.fail(x.extent(at), fmt.Sprintf("%s is not an exact amount", x.shown(at)), exactAmounts)
+	default:
+		x.fail(x.extent(at), fmt.Sprintf("%s is no whole number", x.shown(at)), "It stands beside one. Only amounts have decimals.")
+	}
+	node := &ast.IntegerNode{Value: n}
+	node.SetLocation(at.Location())
+	return operand{kind: to, node: node, constant: true}, exact
+}
+
+const exactAmounts = "Amounts have at most two decimals, and 15 digits before the point."
+
+// exactInt returns a number as expr computes with it: an amount in hundredths, a whole number as it is.
+func exactInt(d decimal.Decimal, as kind) (n int, exact bool) {
+	if as == amountKind {
+		money, err := payment.MoneyOfDecimal(d)
+		return int(money.Minor()), err == nil
+	}
+	return int(d.IntPart()), d.IsInteger() && d.Abs().LessThanOrEqual(decimal.New(math.MaxInt64, 0))
 }
 
 func (x *expression) arithmetic(n *ast.BinaryNode, left, right operand) operand {
@@ -320,11 +338,7 @@ func exact(operator string, a, b ast.Node) ast.Node {
 
 func (x *expression) conditional(n *ast.ConditionalNode) operand {
 	condition, yes, no := x.lower(n.Cond), x.lower(n.Exp1), x.lower(n.Exp2)
-	if condition.kind == invalidKind || yes.kind == invalidKind || no.kind == invalidKind {
-		return operand{}
-	}
-	if condition.kind != boolKind {
-		x.fail(x.extent(n.Cond), fmt.Sprintf("%s is %s, not true or false", x.shown(n.Cond), condition.kind), "")
+	if !x.isCondition(n.Cond, condition) || yes.kind == invalidKind || no.kind == invalidKind {
 		return operand{}
 	}
 	pair := &ast.BinaryNode{Left: n.Exp1, Right: n.Exp2}
@@ -337,68 +351,6 @@ func (x *expression) conditional(n *ast.ConditionalNode) operand {
 	}
 	return operand{kind: yes.kind, node: &ast.ConditionalNode{Cond: condition.node, Exp1: yes.node, Exp2: no.node}}
 }
-
-func (x *expression) array(n *ast.ArrayNode) operand {
-	o := operand{kind: listKind, constant: true}
-	for _, element := range n.Nodes {
-		e := x.lower(element)
-		switch {
-		case e.kind == invalidKind:
-			return operand{}
-		case !e.constant || e.kind != textKind && e.kind != numberKind:
-			x.fail(x.extent(element), fmt.Sprintf("%s is no constant", x.shown(element)), "A list holds texts, or numbers. Compare fields one by one, with ||.")
-			return operand{}
-		case len(o.elements) > 0 && e.kind != o.elements[0].kind:
-			x.fail(x.extent(element), fmt.Sprintf("%s is %s, in a list of %s", x.shown(element), e.kind, plural[o.elements[0].kind]), "A list holds texts, or numbers.")
-			return operand{}
-		}
-		o.elements = append(o.elements, e)
-	}
-	return o
-}
-
-// in lowers membership to a look-up in a set.
-func (x *expression) in(n *ast.BinaryNode, left, right operand) operand {
-	if right.kind != listKind {
-		x.fail(x.extent(n.Right), fmt.Sprintf("%s is %s, not a list", x.shown(n.Right), right.kind), "To look into a text, write TEXT contains PART.")
-		return operand{}
-	}
-	if left.kind == numberKind {
-		var ok bool
-		if left, ok = x.convert(left, amountKind, n.Left); !ok {
-			return operand{}
-		}
-	}
-	var set any
-	switch {
-	case left.kind == textKind && right.of(textKind):
-		texts := map[string]struct{}{}
-		for _, e := range right.elements {
-			texts[e.node.(*ast.StringNode).Value] = struct{}{}
-		}
-		set = texts
-	case isNumeric(left) && right.of(numberKind):
-		numbers := map[int]struct{}{}
-		for _, e := range right.elements {
-			e, ok := x.convert(e, left.kind, n.Right)
-			if !ok {
-				return operand{}
-			}
-			numbers[e.node.(*ast.IntegerNode).Value] = struct{}{}
-		}
-		set = numbers
-	default:
-		x.fail(x.extent(n.Right), fmt.Sprintf("%s is not in a list of that", x.shown(n.Left)),
-			fmt.Sprintf("It is %s; the list has %s.", left.kind, plural[right.elements[0].kind]))
-		return operand{}
-	}
-	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: "in", Left: left.node, Right: &ast.ConstantNode{Value: set}}}
-}
-
-var plural = map[kind]string{textKind: "texts", numberKind: "numbers"}
-
-// of reports whether the list's elements, if any, are of that kind.
-func (o operand) of(k kind) bool { return len(o.elements) == 0 || o.elements[0].kind == k }
 
 func isMetadata(n ast.Node) bool {
 	name, ok := n.(*ast.IdentifierNode)

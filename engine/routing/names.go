@@ -32,7 +32,7 @@ const (
 )
 
 func (k kind) String() string {
-	return [...]string{"nothing", "text", "true or false", "an amount", "a whole number", "a number", "a list"}[k]
+	return [...]string{"nothing", "text", "a boolean", "an amount", "a whole number", "a number", "a list"}[k]
 }
 
 // reference is something that conditions read: a field of the payment, metadata.KEY, or a part of now. key is how
@@ -218,7 +218,7 @@ func (x *expression) unknownName(key string, segments []segment) operand {
 	}
 	last := segments[len(segments)-1].node.Location()
 	path := strings.TrimSuffix(prefix, ".")
-	detail := "Write " + oneOf(prefixed(prefix, x.nextNames(prefix))) + "."
+	detail := "Write " + someOf(prefixed(prefix, x.nextNames(prefix))) + "."
 	switch segments[0].name {
 	case "now":
 		detail = "Write " + oneOf(append(slices.Sorted(maps.Keys(clock)), "now.Format('15:04')")) + "."
@@ -316,21 +316,6 @@ func numberConstant(v cty.Value) constant {
 	return constant{operand: operand{kind: numberKind, number: d, constant: true}}
 }
 
-func listConstant(values []cty.Value) constant {
-	elements := make([]operand, len(values))
-	for i, v := range values {
-		c := constantOf(v)
-		if c.refusal != "" {
-			return c
-		}
-		elements[i] = c.operand
-		if k := c.operand.kind; k != textKind && k != numberKind || k != elements[0].kind {
-			return constant{refusal: "It is a list of other things than texts, or than numbers."}
-		}
-	}
-	return constant{operand: operand{kind: listKind, elements: elements, constant: true}}
-}
-
 // localName lowers local.NAME, and local.NAME.MEMBER where it is an object.
 func (x *expression) localName(segments []segment) operand {
 	c := constant{members: x.locals}
@@ -353,7 +338,7 @@ func (x *expression) localName(segments []segment) operand {
 	case c.refusal != "":
 		x.fail(last.Location(), fmt.Sprintf("%s cannot be used in a condition", path), c.refusal)
 	case c.members != nil:
-		x.fail(last.Location(), fmt.Sprintf("%s is no value", path), "Write "+oneOf(prefixed(path+".", slices.Sorted(maps.Keys(c.members))))+".")
+		x.fail(last.Location(), fmt.Sprintf("%s is no value", path), fmt.Sprintf("Write %s.NAME, with the name of one.", path))
 	}
 	return c.operand
 }

@@ -54,69 +54,84 @@ type secretMark struct{}
 // maxSecretFile bounds what file() reads.
 const maxSecretFile = 64 << 10
 
+// callError is what is wrong with a call of env() or file().
+type callError struct{ summary, detail string }
+
+func (e *callError) Error() string { return e.summary }
+
+func callErrorf(detail, format string, args ...any) *callError {
+	return &callError{fmt.Sprintf(format, args...), detail}
+}
+
 // functions returns env() and file(). Relative files start at dir.
 func functions(dir string, env func(string) (string, bool)) map[string]function.Function {
-	text := function.Parameter{Name: "name", Type: cty.String}
-	return map[string]function.Function{
-		"env": function.New(&function.Spec{
-			Params:   []function.Parameter{text},
-			VarParam: &function.Parameter{Name: "default", Type: cty.String},
-			Type:     function.StaticReturnType(cty.String),
+	name := function.Parameter{Name: "name", Type: cty.String}
+	text := func(impl func(args []cty.Value) (string, *callError), rest *function.Parameter) function.Function {
+		return function.New(&function.Spec{
+			Params: []function.Parameter{name}, VarParam: rest, Type: function.StaticReturnType(cty.String),
 			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-				if len(args) > 2 {
-					return cty.NilVal, function.NewArgErrorf(2, "env takes a name and at most one default")
-				}
-				// A variable that is set to nothing is a forgotten one, never an empty secret.
-				if value, ok := env(args[0].AsString()); ok && value != "" {
-					if !utf8.ValidString(value) {
-						return cty.NilVal, function.NewArgErrorf(0, "environment variable %s does not hold UTF-8", args[0].AsString())
-					}
-					return cty.StringVal(value).Mark(secretMark{}), nil
-				}
-				if len(args) == 2 {
-					return args[1].Mark(secretMark{}), nil
-				}
-				return cty.NilVal, function.NewArgErrorf(0, "environment variable %s is not set, and env has no default", args[0].AsString())
-			},
-		}),
-		"file": function.New(&function.Spec{
-			Params: []function.Parameter{text},
-			Type:   function.StaticReturnType(cty.String),
-			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-				value, err := readSecret(dir, args[0].AsString())
+				s, err := impl(args)
 				if err != nil {
-					return cty.NilVal, function.NewArgError(0, err)
+					return cty.NilVal, err
 				}
-				return cty.StringVal(value).Mark(secretMark{}), nil
+				return cty.StringVal(s).Mark(secretMark{}), nil
 			},
-		}),
+		})
+	}
+	return map[string]function.Function{
+		"env": text(func(args []cty.Value) (string, *callError) {
+			return lookUpEnv(env, args[0].AsString(), args[1:])
+		}, &function.Parameter{Name: "default", Type: cty.String}),
+		"file": text(func(args []cty.Value) (string, *callError) {
+			return readSecret(dir, args[0].AsString())
+		}, nil),
 	}
 }
 
+// lookUpEnv takes a variable that is set to nothing for a forgotten one: no secret is empty.
+func lookUpEnv(env func(string) (string, bool), name string, defaults []cty.Value) (string, *callError) {
+	value, ok := env(name)
+	switch {
+	case len(defaults) > 1:
+		return "", callErrorf(`Write env("NAME") or env("NAME", "default").`, "env takes a name and at most one default")
+	case !utf8.ValidString(value):
+		return "", callErrorf("", "Environment variable %s does not hold UTF-8", name)
+	case ok && value != "":
+		return value, nil
+	case len(defaults) == 1:
+		return defaults[0].AsString(), nil
+	}
+	return "", callErrorf(fmt.Sprintf("Set it, or write env(%q, \"default\").", name), "Environment variable %s is not set", name)
+}
+
 // readSecret reads a file without its last line break. A relative name stays within dir, links included.
-func readSecret(dir, name string) (string, error) {
+func readSecret(dir, name string) (string, *callError) {
+	unreadable := func(err error) (string, *callError) {
+		return "", callErrorf(describeFileError(err)+".", "File %s cannot be read", name)
+	}
 	f, err := openSecret(dir, name)
 	if err != nil {
-		return "", fmt.Errorf("file %s cannot be read: %s", name, describeFileError(err))
+		return unreadable(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("file %s cannot be read: %s", name, describeFileError(err))
-	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s is not a regular file", name)
-	case info.Mode().Perm()&0o022 != 0:
-		return "", fmt.Errorf("file %s can be changed by other users (mode %04o); take that permission away", name, info.Mode().Perm())
+	if err != nil {
+		return unreadable(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", callErrorf("", "%s is not a regular file", name)
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return "", callErrorf(fmt.Sprintf("Take that permission away: its mode is %04o.", mode), "File %s can be changed by other users", name)
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("file %s cannot be read: %s", name, describeFileError(err))
+		return unreadable(err)
 	case len(content) > maxSecretFile:
-		return "", fmt.Errorf("file %s is larger than %d bytes", name, maxSecretFile)
+		return "", callErrorf("", "File %s is larger than %d bytes", name, maxSecretFile)
 	case !utf8.Valid(content):
-		return "", fmt.Errorf("file %s does not hold UTF-8", name)
+		return "", callErrorf("", "File %s does not hold UTF-8", name)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), nil
 }

@@ -149,7 +149,15 @@ func (s *source) diagnostics(faults hcl.Diagnostics) Diagnostics {
 		if f.Severity == hcl.DiagWarning {
 			severity = Warning
 		}
-		ds = append(ds, at.diagnostic(severity, f.Summary, f.Detail))
+		summary, detail := f.Summary, f.Detail
+		var e *callError
+		if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](f); ok && errors.As(call.FunctionCallError(), &e) {
+			summary, detail = e.summary, e.detail
+			if call, ok := f.Expression.(*hclsyntax.FunctionCallExpr); ok && len(call.Args) > 0 {
+				at = s.span(call.Args[0].Range())
+			}
+		}
+		ds = append(ds, at.diagnostic(severity, summary, detail))
 	}
 	return ds
 }

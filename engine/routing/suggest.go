@@ -2,7 +2,6 @@ package routing
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -62,7 +61,7 @@ func oneOf(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// unknown says that a name is none of those that exist.
+// unknown says what a name that does not exist could be.
 func unknown(name string, known []string) string {
 	if s := didYouMean(name, known); s != "" {
 		return s
@@ -70,6 +69,14 @@ func unknown(name string, known []string) string {
 	if len(known) == 0 {
 		return "There is none."
 	}
-	known = slices.Clone(known[:min(len(known), 20)])
-	return "There is " + oneOf(known) + "."
+	return "It can be " + someOf(known) + "."
+}
+
+// someOf is oneOf for a list that may be long.
+func someOf(names []string) string {
+	const most = 20
+	if len(names) <= most {
+		return oneOf(names)
+	}
+	return strings.Join(names[:most], ", ") + " and so on"
 }

@@ -151,11 +151,8 @@ func (x *expression) compile(text string) []condition {
 	for _, part := range x.split(root) {
 		x.reads = nil
 		o := x.lower(part.node)
-		if o.kind != invalidKind && o.kind != boolKind {
-			x.fail(x.extent(part.node), fmt.Sprintf("%s is %s, not true or false", x.shown(part.node), o.kind),
-				"A condition compares: payer.bank == '1007', amount < 50000.")
-		}
-		if len(x.faults) > 0 {
+		// It can be invalid without a fault: a local's fault is reported where the local is written.
+		if !x.isCondition(part.node, o) || len(x.faults) > 0 {
 			continue
 		}
 		program, err := x.program(o.node)
@@ -220,7 +217,7 @@ func (x *expression) failParse(err error) {
 	case strings.Contains(message, "maximum allowed nodes"):
 		x.fail(at, "Expression too large", fmt.Sprintf("It may have %d parts. Put long lists into locals.", maxExpressionNodes))
 	default:
-		x.fail(at, "Mistake in the expression", strings.ToUpper(message[:1])+message[1:]+".")
+		x.fail(at, "Mistake in the expression", strings.TrimRight(strings.ToUpper(message[:1])+message[1:], ".")+".")
 	}
 }
 
@@ -303,10 +300,18 @@ func (x *expression) slice(at file.Location) string {
 	return string(x.text[at.From:at.To])
 }
 
-// extent returns where a node and everything below it is written.
+// extent returns where a node and everything below it is written, up to the brackets that close it.
 func (x *expression) extent(n ast.Node) file.Location {
 	f := &extentFinder{extent: n.Location()}
 	ast.Walk(&n, f)
+	written := x.slice(f.extent)
+	open := strings.Count(written, "(") + strings.Count(written, "[") - strings.Count(written, ")") - strings.Count(written, "]")
+	for to := f.extent.To; open > 0 && to < len(x.text) && strings.ContainsRune(" )]", x.text[to]); to++ {
+		if x.text[to] != ' ' {
+			open--
+			f.extent.To = to + 1
+		}
+	}
 	return f.extent
 }
 

@@ -1,0 +1,390 @@
+package routing
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// writeFiles puts files into a new directory.
+func writeFiles(t *testing.T, files map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	t.Run("the shipped example", func(t *testing.T) {
+		t.Parallel()
+		r, ds := Load("../../routing.hcl", &Options{Env: func(name string) (string, bool) { return "x", strings.HasPrefix(name, "TPAGA_PSE_CLIENT") }})
+		if len(ds) > 0 {
+			t.Fatalf("%v", ds)
+		}
+		if got := r.Providers()[0].Config["base_url"].Text; got != "https://staging.apiv2.tpaga.co" {
+			t.Errorf("base_url = %q", got)
+		}
+	})
+	t.Run("a directory in name order, as one", func(t *testing.T) {
+		t.Parallel()
+		dir := writeFiles(t, map[string]string{
+			"20.hcl":      "route \"second\" {\n  providers = local.all\n}\n",
+			"10.hcl":      "route \"first\" {\n  reject = \"no\"\n}\n",
+			"30.hcl":      "locals {\n  all = [\"a\"]\n}\nprovider \"a\" {}\n",
+			"a_test.hcl":  "not rules",
+			".#10.hcl":    "not rules",
+			"notes.txt":   "not rules",
+			"routing.hcl": "provider \"b\" {}\n",
+		})
+		r, ds := Load(dir, nil)
+		if len(ds) > 0 {
+			t.Fatal(ds)
+		}
+		if got := r.Routes(); !slices.Equal(got, []string{"first", "second"}) {
+			t.Errorf("routes %v", got)
+		}
+		var files []string
+		for _, f := range r.Files() {
+			files = append(files, filepath.Base(f))
+		}
+		if !slices.Equal(files, []string{"10.hcl", "20.hcl", "30.hcl", "routing.hcl"}) {
+			t.Errorf("files %v", files)
+		}
+	})
+	t.Run("files that cannot be read", func(t *testing.T) {
+		t.Parallel()
+		for want, path := range map[string]string{
+			"No such file or directory":  filepath.Join(t.TempDir(), "routing.hcl"),
+			"has no *.hcl file":          writeFiles(t, map[string]string{"a_test.hcl": ""}),
+			"larger than 1048576 bytes":  writeFiles(t, map[string]string{"a.hcl": strings.Repeat("#\n", maxFileBytes/2) + "#"}),
+			"Rules are text in UTF-8":    writeFiles(t, map[string]string{"a.hcl": "# \xff\n"}),
+			"more than 1000 *.hcl files": writeFiles(t, manyFiles(1001)),
+		} {
+			r, ds := Load(path, nil)
+			if r != nil || !strings.Contains(ds.Error(), want) {
+				t.Errorf("got %v, want %q", ds, want)
+			}
+			var asError Diagnostics
+			if err := error(ds); !errors.As(fmt.Errorf("wrapped: %w", err), &asError) || !asError.HasErrors() {
+				t.Errorf("not found by errors.As: %v", err)
+			}
+		}
+	})
+}
+
+func manyFiles(n int) map[string]string {
+	files := map[string]string{}
+	for i := range n {
+		files[fmt.Sprintf("%d.hcl", i)] = ""
+	}
+	return files
+}
+
+func TestBlocks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sha := strings.Repeat("Ab", 32)
+	r, ds := loadText(dir, "routing.hcl", `
+server {
+  listen     = "0.0.0.0:80"
+  public_url = "https://pay.example.com/"
+}
+store "pebble" { path = "payments" }
+api_key "shop" {
+  sha256 = "`+sha+`"
+  scopes = ["payments", "read"]
+}
+locals {
+  host = env("HOST", "staging.example.com")
+  port = 8443
+}
+provider "by-name" {}
+provider "by-path" {
+  plugin  = "./bin/x"
+  sha256  = "`+sha+`"
+  timeout = "1m"
+  notification_secret = env("SECRET")
+  config {
+    base_url = "https://${local.host}:${local.port}/"
+    token    = env("SECRET")
+    literal  = "plain"
+    amount   = 1000.50
+    large    = 12345678901234567890
+    negative = -0.10
+    sum      = 1 + 0.5
+    flag     = true
+  }
+}
+provider "by-absolute-path" { plugin = "/opt/../opt/x" }
+route "r" { providers = ["by-name"] }
+`)
+	if len(ds) > 0 {
+		t.Fatal(ds)
+	}
+	if got, want := r.Server(), (Server{Listen: "0.0.0.0:80", PublicURL: "https://pay.example.com"}); got != want {
+		t.Errorf("server %+v, want %+v", got, want)
+	}
+	if got, want := r.Store(), (Store{Kind: "pebble", Path: filepath.Join(dir, "payments")}); got != want {
+		t.Errorf("store %+v, want %+v", got, want)
+	}
+	if got, want := r.APIKeys(), []APIKey{{Name: "shop", SHA256: strings.ToLower(sha), Scopes: []string{"payments", "read"}}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("keys %+v, want %+v", got, want)
+	}
+	providers := r.Providers()
+	for i, want := range []Provider{
+		{Name: "by-name", Plugin: "by-name", Timeout: 20 * time.Second},
+		{Name: "by-path", Plugin: filepath.Join(dir, "bin/x"), SHA256: strings.ToLower(sha), Timeout: time.Minute, NotificationSecret: secret},
+		{Name: "by-absolute-path", Plugin: "/opt/x", Timeout: 20 * time.Second},
+	} {
+		p := providers[i]
+		if p.Name != want.Name || p.Plugin != want.Plugin || p.SHA256 != want.SHA256 || p.Timeout != want.Timeout || p.NotificationSecret != want.NotificationSecret {
+			t.Errorf("provider %d is %v of %s", i, p, p.Timeout)
+		}
+	}
+	for name, want := range map[string]Value{
+		"base_url": {"https://staging.example.com:8443/", true},
+		"token":    {secret, true},
+		"literal":  {"plain", false},
+		"amount":   {"1000.50", false},
+		"large":    {"12345678901234567890", false},
+		"negative": {"-0.1", false},
+		"sum":      {"1.5", false},
+		"flag":     {"true", false},
+	} {
+		if got := providers[1].Config[name]; got != want {
+			t.Errorf("%s is %q (secret %v), want %q (secret %v)", name, got.Text, got.Secret, want.Text, want.Secret)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, _ := loadText(dir, "routing.hcl", "")
+	if got, want := r.Server(), (Server{Listen: "127.0.0.1:8080"}); got != want {
+		t.Errorf("server %+v, want %+v", got, want)
+	}
+	if got, want := r.Store(), (Store{Kind: "pebble", Path: filepath.Join(dir, "data")}); got != want {
+		t.Errorf("store %+v, want %+v", got, want)
+	}
+	if len(r.Warnings()) != 1 || r.Warnings()[0].Summary != "No route" {
+		t.Errorf("warnings %v", r.Warnings())
+	}
+}
+
+func TestHash(t *testing.T) {
+	t.Parallel()
+	hash := func(contents ...string) string {
+		var sources []*source
+		for i, c := range contents {
+			sources = append(sources, newSource(fmt.Sprint(i), []byte(c)))
+		}
+		return contentHash(sources)
+	}
+	if got, want := hash(""), "af5570f5a1810b7a"; got != want {
+		t.Errorf("hash of an empty file is %s, want %s: stored decisions name it", got, want)
+	}
+	if hash("ab", "c") == hash("a", "bc") || hash("a", "b") == hash("b", "a") || hash("a") == hash("a", "") {
+		t.Error("different files have the same hash")
+	}
+}
+
+func TestSecretsStayIn(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, map[string]string{
+		"token.txt": secret + "\n",
+		"routing.hcl": `
+provider "a" {
+  notification_secret = file("token.txt")
+  config {
+    from_file = file("token.txt")
+    from_env  = "Bearer ${env("SECRET")}"
+  }
+}
+route "r" { providers = ["a"] }
+`})
+	r, ds := Load(filepath.Join(dir, "routing.hcl"), &Options{Env: testEnv})
+	if r == nil {
+		t.Fatal(ds)
+	}
+	p := r.Providers()[0]
+	if p.NotificationSecret != secret || p.Config["from_file"].Text != secret || p.Config["from_env"].Text != "Bearer "+secret {
+		t.Fatalf("values were not read: %v", p)
+	}
+	var log strings.Builder
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	logger.Info("x", "rules", r, "provider", p, "providers", r.Providers(), "config", p.Config, "value", p.Config["from_env"])
+	shown := []string{log.String()}
+	for _, v := range []any{r, p, &p, r.Providers(), p.Config, p.Config["from_env"], p.ConfigDiagnostic("from_env", "a", "b")} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			shown = append(shown, fmt.Sprintf(verb, v))
+		}
+		encoded, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown = append(shown, string(encoded))
+	}
+	for _, s := range shown {
+		if strings.Contains(s, secret) || strings.Contains(s, fmt.Sprintf("%x", secret)) {
+			t.Errorf("a secret is shown: %s", s)
+		}
+	}
+}
+
+func TestFile(t *testing.T) {
+	t.Parallel()
+	outside := writeFiles(t, map[string]string{"secret.txt": secret + "\r\n"})
+	dir := writeFiles(t, map[string]string{
+		"open.txt": "x", "large.txt": strings.Repeat("x", maxSecretFile+1), "binary.txt": "\xff", "two.txt": "a\n\n",
+	})
+	for _, err := range []error{
+		os.Chmod(filepath.Join(dir, "open.txt"), 0o622),
+		os.Symlink(filepath.Join(outside, "secret.txt"), filepath.Join(dir, "link.txt")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		filepath.Join(outside, "secret.txt"): secret,
+		"two.txt":                            "a\n",
+	} {
+		if got, err := readSecret(dir, name); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"open.txt":      "can be changed by other users",
+		"large.txt":     "is larger than 65536 bytes",
+		"binary.txt":    "does not hold UTF-8",
+		"missing.txt":   "cannot be read",
+		"link.txt":      "cannot be read", // it leads out of the folder
+		"../secret.txt": "cannot be read",
+		".":             "is not a regular file",
+		"/dev/null":     "is not a regular file",
+	} {
+		if got, err := readSecret(dir, name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestConfigDiagnostic(t *testing.T) {
+	t.Parallel()
+	r := mustLoad(t, "provider \"a\" {\n  config {\n    base_url = \"x\"\n  }\n}\nprovider \"b\" {}\nroute \"r\" { providers = [\"a\", \"b\"] }\n")
+	a, b := r.Providers()[0], r.Providers()[1]
+	for _, c := range []struct {
+		d            Diagnostic
+		line, column int
+	}{
+		{a.ConfigDiagnostic("base_url", "s", "d"), 3, 5},
+		{a.ConfigDiagnostic("client_id", "s", "d"), 2, 3}, // is missing: the block
+		{b.ConfigDiagnostic("client_id", "s", "d"), 6, 10},
+	} {
+		if c.d.Line != c.line || c.d.Column != c.column || c.d.Severity != Error || c.d.Summary != "s" || c.d.Detail != "d" {
+			t.Errorf("got %+v, want it at %d:%d", c.d, c.line, c.column)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	_, ds := loadText(t.TempDir(), "routing.hcl", routeWhen("ammount > 1 && payer.bank == 1"))
+	want := `{"valid":false,"diagnostics":[` +
+		`{"severity":"error","summary":"Unknown field \"ammount\"","detail":"Did you mean \"amount\"?","file":"routing.hcl","line":3,"column":1},` +
+		`{"severity":"error","summary":"1 is a number","detail":"It stands beside payer.bank, which is text. Write '1' in quotes.","file":"routing.hcl","line":3,"column":30}]}`
+	if got, err := json.Marshal(ds.Report()); err != nil || string(got) != want {
+		t.Errorf("got  %s (%v)\nwant %s", got, err, want)
+	}
+	if got, want := ds.Error(), `routing: routing.hcl:3:1: Unknown field "ammount": Did you mean "amount"? (and 1 more)`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, _ := json.Marshal(Diagnostics(nil).Report()); string(got) != `{"valid":true,"diagnostics":[]}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestHostileFiles loads what would overflow the stack or fill the memory of a program that takes rules as they come.
+func TestHostileFiles(t *testing.T) {
+	t.Parallel()
+	const large = 200_000
+	local := func(expression string) string { return "locals {\n  a = " + expression + "\n}\n" }
+	doubling := "locals {\n  a0 = [\"x\"]\n"
+	for i := range 64 {
+		doubling += fmt.Sprintf("  a%d = [local.a%d, local.a%d]\n", i+1, i, i)
+	}
+	for name, c := range map[string]struct{ content, want string }{
+		"brackets":                   {local(strings.Repeat("(", large)), "Nested too deeply"},
+		"lists":                      {local(strings.Repeat("[", large)), "Nested too deeply"},
+		"objects":                    {local(strings.Repeat("{a=", large)), "Nested too deeply"},
+		"templates":                  {local(strings.Repeat(`"${`, large)), "Nested too deeply"},
+		"blocks":                     {strings.Repeat("a {\n", large), "Nested too deeply"},
+		"calls":                      {local(strings.Repeat("env(", large)), "Nested too deeply"},
+		"negations":                  {local(strings.Repeat("!", large) + "true"), "Nested too deeply"},
+		"signs":                      {local(strings.Repeat("-", large) + "1"), "Nested too deeply"},
+		"choices":                    {local(strings.Repeat("true ? 1 : ", large/4) + "1"), "Nested too deeply"},
+		"sums":                       {local(strings.Repeat("1+", large) + "1"), "Nested too deeply"},
+		"sums over lines":            {local("(" + strings.Repeat("1+\n", large) + "1)"), "Nested too deeply"},
+		"indices":                    {local("x" + strings.Repeat("[0]", large)), "Nested too deeply"},
+		"steps":                      {local("x" + strings.Repeat(".a", large)), "Nested too deeply"},
+		"splats":                     {local("x" + strings.Repeat("[*]", large)), "Nested too deeply"},
+		"closers hidden in comments": {local(strings.Repeat("(/*)*/", large/8)), "Nested too deeply"},
+		"closers hidden in texts":    {local(strings.Repeat(`[")]",`, large/8)), "Nested too deeply"},
+		"closers of another kind":    {local(strings.Repeat("([)", large/4)), "Nested too deeply"},
+		"doubling lists":             {doubling + "}\n", "is too large"},
+		"a long expression":          {routeWhen(strings.Repeat("amount > 1 || ", 300) + "true"), "Expression too long"},
+		"many parts":                 {routeWhen(strings.Repeat("true&&", 400) + "true"), "Expression too large"},
+		"a deep expression":          {routeWhen(strings.Repeat("(", 65) + "true"), "Nested too deeply"},
+		"a deep expression, hidden":  {routeWhen(strings.Repeat("(')' == '' || ", 65) + "true"), "Nested too deeply"},
+		"a long list gone through":   {routeWhen("any(local.a, # == method)") + local("["+strings.Repeat(`"x",`, maxQuantified+1)+"]"), "List too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			r, ds := loadText(t.TempDir(), "routing.hcl", c.content)
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			if r != nil || len(ds) == 0 || ds[0].Summary != c.want && !strings.Contains(ds[0].Summary, c.want) {
+				t.Errorf("got %.300v, want %q", ds, c.want)
+			}
+			if len(ds) > 0 && len([]rune(ds[0].excerpt)) > maxExcerpt {
+				t.Errorf("the excerpt has %d characters", len(ds[0].excerpt))
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; took > 10*time.Second || used > 1<<30 {
+				t.Errorf("took %s and %d MiB", took, used>>20)
+			}
+		})
+	}
+}
+
+// TestAcceptedDepth keeps the bounds from refusing what people write.
+func TestAcceptedDepth(t *testing.T) {
+	t.Parallel()
+	banks := "locals {\n  banks = [" + strings.Repeat(`"1007", `, 20_000) + "]\n}\n"
+	routes := ""
+	for i := range 1000 {
+		routes += fmt.Sprintf("route \"r%d\" {\n  when = \"(payer.bank in local.banks) && amount > %d\" # a comment (\n  providers = [\"a\"]\n}\n", i, i)
+	}
+	r := mustLoad(t, banks+"provider \"a\" {\n}\n"+routes)
+	if len(r.Routes()) != 1000 {
+		t.Errorf("%d routes", len(r.Routes()))
+	}
+	mustLoad(t, "locals {\n  a = "+strings.Repeat("(", maxNesting-1)+"1"+strings.Repeat(")", maxNesting-1)+"\n}\n")
+	mustLoad(t, routeWhen(strings.Repeat("(", maxExpressionDepth)+"true"+strings.Repeat(")", maxExpressionDepth)))
+}
