@@ -119,8 +119,9 @@ func (c command) sandbox(info provider.Info, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *withParent {
+		parent := os.Getppid()
 		go func() {
-			awaitParent(250 * time.Millisecond)
+			awaitOrphanhood(parent, 250*time.Millisecond)
 			stop()
 		}()
 	}

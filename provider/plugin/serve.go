@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -33,15 +32,12 @@ func Serve(o Options) {
 	serveHost(o)
 }
 
-// memoryGoal makes the garbage collector work harder once a plugin process uses more; it is no limit.
-const memoryGoal = 24 << 20
-
 func serveHost(o Options) {
-	debug.SetMemoryLimit(memoryGoal)
 	// Written to the real standard error, which the host reads line by line.
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	parent := os.Getppid()
 	go func() {
-		awaitParent(time.Second)
+		awaitOrphanhood(parent, time.Second)
 		os.Exit(1)
 	}()
 	server := wire.NewServer(o.New(), func() { os.Exit(0) })
@@ -56,9 +52,8 @@ func serveHost(o Options) {
 	os.Exit(0)
 }
 
-// awaitParent returns when the process that started this one is gone.
-func awaitParent(every time.Duration) {
-	parent := os.Getppid()
+// awaitOrphanhood returns when the process is no longer a child of parent: that one is gone.
+func awaitOrphanhood(parent int, every time.Duration) {
 	for range time.Tick(every) {
 		if os.Getppid() != parent {
 			return

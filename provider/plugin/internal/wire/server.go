@@ -109,7 +109,7 @@ func (x *exchange) accept(call *pb.Call) {
 	x.running[call.GetId()] = cancel
 	x.mu.Unlock()
 	go func() {
-		x.answer(call, x.server.handle(ctx, call))
+		x.answer(call, x.server.Handle(ctx, call))
 		cancel()
 		x.mu.Lock()
 		delete(x.running, call.GetId())
@@ -156,8 +156,8 @@ func (x *exchange) answer(call *pb.Call, a *pb.Answer) {
 	}
 }
 
-// handle answers one call. A panic ends this call alone, and nobody knows what it did before.
-func (s *Server) handle(ctx context.Context, call *pb.Call) (a *pb.Answer) {
+// Handle answers one call. A panic ends this call alone, and nobody knows what it did before.
+func (s *Server) Handle(ctx context.Context, call *pb.Call) (a *pb.Answer) {
 	defer func() {
 		if r := recover(); r != nil {
 			slog.Error("panic in a call", "call", requestName(call), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))

@@ -1,0 +1,112 @@
+package plugin
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cauce-pay/cauce/provider"
+)
+
+// alive reports whether there is a process with that id that is no zombie.
+func alive(pid string) bool {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func TestPluginThatStandsStill(t *testing.T) {
+	t.Parallel()
+	p := launch(t, "good", Dir(), nil)
+	if err := processOf(p).cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	_, err := submit(p, "", 50*time.Millisecond)
+	wantCode(t, err, provider.CodeUnknown)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := p.Close(ctx); err == nil {
+		t.Error("closing a plugin that stands still must say that it did not answer")
+	}
+}
+
+func TestCloseLeavesNoChildren(t *testing.T) {
+	t.Parallel()
+	p := launch(t, "good", Dir(), nil)
+	o, err := submit(p, "fork", 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := processOf(p).ID()
+	if !alive(pid) || !alive(o.Reference) {
+		t.Fatalf("the plugin %s or its child %s does not run", pid, o.Reference)
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the plugin and its child are gone", func() bool { return !alive(pid) && !alive(o.Reference) })
+}
+
+func TestNoProcessOutlivesItsHost(t *testing.T) {
+	t.Parallel()
+	// start runs a program that starts another one and prints its process id.
+	start := func(t *testing.T, program, other string, args ...string) (*exec.Cmd, string) {
+		path := role(t, program)
+		self, err := os.Readlink(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(self, filepath.Join(filepath.Dir(path), other)); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(path, append([]string{other}, args...)...)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		line, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd, strings.TrimSpace(line)
+	}
+
+	t.Run("SIGKILL of the host kills the plugin", func(t *testing.T) {
+		t.Parallel()
+		host, pid := start(t, "host", "good")
+		// A plugin that stands still cannot notice anything by itself: the kernel must end it.
+		id, err := strconv.Atoi(pid)
+		if err != nil {
+			t.Fatalf("the plugin did not start: %s", pid)
+		}
+		if err := syscall.Kill(id, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		if err := host.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the plugin dies", func() bool { return !alive(pid) })
+	})
+
+	t.Run("a child notices that its parent is gone", func(t *testing.T) {
+		t.Parallel()
+		_, pid := start(t, "launcher", "lonely")
+		eventually(t, "the child ends", func() bool { return !alive(pid) })
+	})
+
+	t.Run("a sandbox ends with its parent if told so", func(t *testing.T) {
+		t.Parallel()
+		_, pid := start(t, "launcher", "good", "sandbox", "-with-parent")
+		eventually(t, "the sandbox ends", func() bool { return !alive(pid) })
+	})
+}
