@@ -46,7 +46,7 @@ func (p *tpaga) existing(ctx context.Context, body chargeRequest, token string) 
 	}
 	c, err := readCharge(resp)
 	if err != nil {
-		return provider.Outcome{}, err
+		return provider.Outcome{}, asUnknown(err, token)
 	}
 	if c.OrderID != body.OrderID {
 		return provider.Outcome{}, unclear("", "it says that the order_id is known, and names a charge with another one")
