@@ -15,6 +15,7 @@ import (
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/plugins/tpaga-pse/sandbox"
 	"github.com/cauce-pay/cauce/provider"
+	"github.com/cauce-pay/cauce/provider/plugin/plugintest"
 )
 
 // simulator is the plugin's own sandbox, driven by its control protocol.
@@ -76,11 +77,12 @@ func (s *simulator) get(path string, v any) {
 	s.Helper()
 	resp, err := http.Get(s.url + "/_sandbox/" + path)
 	if err != nil {
-		s.Fatal(err)
+		s.Error(err)
+		return
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		s.Fatal(err)
+		s.Error(err)
 	}
 }
 
@@ -115,7 +117,7 @@ func (s *simulator) bankPage(o provider.Outcome, decision string) {
 }
 
 // nextWebhook hands the next webhook to the plugin and looks up what it is about, as the engine does.
-func (s *simulator) nextWebhook(p *tpaga) provider.Outcome {
+func (s *simulator) nextWebhook(p provider.ProviderWithNotifications) provider.Outcome {
 	s.Helper()
 	select {
 	case body := <-s.webhooks:
@@ -141,7 +143,7 @@ func attempt() provider.Attempt {
 	return a
 }
 
-func (s *simulator) mustSubmit(p *tpaga) provider.Outcome {
+func (s *simulator) mustSubmit(p provider.Provider) provider.Outcome {
 	s.Helper()
 	o, err := p.Submit(s.Context(), attempt())
 	if err != nil || o.Status != provider.Pending || o.Action == nil || o.Key != attempt().Key || o.Amount != attempt().Payment.Amount {
@@ -217,9 +219,7 @@ func TestLife(t *testing.T) {
 		if err := p.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		var counts map[string]int
-		s.get("counts", &counts)
-		if counts["token"] != 2 || counts["create"] != 1 {
+		if counts := s.counts(); counts["token"] != 2 || counts["create"] != 1 {
 			t.Errorf("counts %v, want one token more after the first one's end", counts)
 		}
 		var requests []struct{ Method, Path string }
@@ -242,7 +242,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 	}{
 		{"drop_before", map[string]any{"do": "drop_before"}, provider.CodeUnknown, 0, false},
 		{"drop_after", map[string]any{"do": "drop_after"}, provider.CodeUnknown, 1, false},
-		{"delay", map[string]any{"do": "delay", "delay_ms": 300}, provider.CodeUnknown, 1, false},
+		{"delay", map[string]any{"do": "delay", "delay_ms": 1000}, provider.CodeUnknown, 1, false},
 		{"delay_after", map[string]any{"do": "delay_after", "delay_ms": 60_000}, provider.CodeUnknown, 1, false},
 		{"garble", map[string]any{"do": "garble"}, provider.CodeUnknown, 1, true},
 		{"answer 500", map[string]any{"do": "answer", "status": 500}, provider.CodeUnknown, 0, false},
@@ -267,11 +267,13 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			tc.fault["on"] = "create"
 			s.fault(tc.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			if strings.HasPrefix(tc.name, "delay") {
-				cancel()
-				ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
-			}
 			defer cancel()
+			if strings.HasPrefix(tc.name, "delay") {
+				go func() {
+					s.await("the request", func() bool { return s.counts()["create"] == 1 })
+					cancel()
+				}()
+			}
 			_, err := p.Submit(ctx, attempt())
 			if codeOf(t, err) != tc.want {
 				t.Fatalf("got %v, want %s", err, tc.want)
@@ -313,19 +315,34 @@ func TestALostLookupOfAnExistingCharge(t *testing.T) {
 // awaitLedger waits until the ledger has n entries.
 func (s *simulator) awaitLedger(n int) {
 	s.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for len(s.ledger()) < n {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			s.Fatalf("ledger %v, want %d entries", s.ledger(), n)
-		}
-	}
+	s.await("the ledger's entries", func() bool { return len(s.ledger()) >= n })
 	if got := s.ledger(); len(got) != n {
 		s.Errorf("ledger %v, want %d entries", got, n)
 	}
+}
+
+// await waits for a condition, at most 10 seconds.
+func (s *simulator) await(what string, met func() bool) {
+	s.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !met() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			s.Errorf("waited in vain for %s", what)
+			return
+		}
+	}
+}
+
+// counts says how many requests of each kind arrived.
+func (s *simulator) counts() map[string]int {
+	s.Helper()
+	counts := map[string]int{}
+	s.get("counts", &counts)
+	return counts
 }
 
 // Whatever happens to the token request, the charge was not asked for.
@@ -473,4 +490,37 @@ func TestRegistration(t *testing.T) {
 		}
 		s.awaitLedger(0)
 	})
+}
+
+// Over the wire a host gets what the plugin says, word for word.
+func TestOverTheWire(t *testing.T) {
+	t.Parallel()
+	s := newSimulator(t)
+	p := plugintest.Serve(t, New())
+	c := configAt(s.url)
+	c["min_amount"] = "9000"
+	if err := p.Configure(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Info().Capabilities[0]; got.AmountMin != payment.Pesos(9000) || !got.Recovery.AbandonIfUnanswered {
+		t.Errorf("capability %+v", got)
+	}
+	lister, ok := provider.WithBanks(p)
+	if !ok {
+		t.Fatal("it lists no banks")
+	}
+	if banks, err := lister.Banks(t.Context(), payment.PSE); err != nil || len(banks) < 5 {
+		t.Errorf("banks %v, %v", banks, err)
+	}
+	a := attempt()
+	a.Payment.Amount = payment.Pesos(8999)
+	if _, err := p.Submit(t.Context(), a); codeOf(t, err) != provider.CodeInvalid || provider.AsError(err).Field != "amount" {
+		t.Errorf("too little: %v", err)
+	}
+	s.bankPage(s.mustSubmit(p), "approve")
+	hooks, _ := provider.WithNotifications(p)
+	if told := s.nextWebhook(hooks); told.Status != provider.Succeeded || told.Key != attempt().Key {
+		t.Errorf("the webhook leads to %+v", told)
+	}
+	s.awaitLedger(1)
 }
