@@ -51,8 +51,8 @@ type transfer struct {
 	CreatedAt      string      `json:"created_at"`     // in the examples only
 }
 
-// refusal is the body of an answer that is no success.
-type refusal struct {
+// failure is the body of an answer that is no success.
+type failure struct {
 	Code  string `json:"error_code"`
 	Field string `json:"field"`
 }

@@ -33,7 +33,6 @@ const (
 
 type config struct {
 	baseURL       string
-	token         string
 	authorization string // the header's value
 	originAccount string
 	cents         bool // one unit of the API is a centavo, not a peso
@@ -53,12 +52,12 @@ func readConfig(given provider.Config) (config, error) {
 			"https://staging.banking-gateway.tpaga.co; the paths below it are the plugin's"}}}
 	}
 	out := config{
-		baseURL: c["base_url"], token: c["token"], authorization: c["auth_scheme"] + " " + c["token"],
+		baseURL: c["base_url"], authorization: c["auth_scheme"] + " " + c["token"],
 		originAccount: c["origin_account"], cents: c["amount_unit"] == "cent",
 		environment: environmentOf(u.Hostname()), allowStaging: c.Bool("allow_staging_transfers"),
 	}
 	if c["auth_scheme"] == "none" {
-		out.authorization = out.token
+		out.authorization = c["token"]
 	}
 	return out, nil
 }

@@ -54,17 +54,17 @@ func transferError(resp *rest.Response) error {
 }
 
 // blame adds the field and the code that a 422 names. Its text can quote the value: it is not shown.
-func blame(e *provider.Error, r refusal) {
-	if r.Code != "" {
-		e.ProviderCode += " " + r.Code
+func blame(e *provider.Error, f failure) {
+	if f.Code != "" {
+		e.ProviderCode += " " + f.Code
 	}
-	ours, known := fields[r.Field]
+	ours, known := fields[f.Field]
 	switch {
 	case known:
-		e.Field, e.Message = ours, fmt.Sprintf("Coopcentral refuses %s (its %s)", ours, r.Field)
-	case r.Field == "origin_account":
+		e.Field, e.Message = ours, fmt.Sprintf("Coopcentral refuses %s (its %s)", ours, f.Field)
+	case f.Field == "origin_account":
 		e.Message = "Coopcentral refuses the account that the provider's origin_account names"
-	case r.Field == "idempotency_token":
+	case f.Field == "idempotency_token":
 		// It is always well-formed, so what is wrong with it can only be that it exists.
 		e.Code, e.Message = provider.CodeUnknown, "Coopcentral refuses the idempotency token: a transfer may exist under it"
 	}
@@ -72,12 +72,12 @@ func blame(e *provider.Error, r refusal) {
 
 // errorBody is the body of an answer that is no success, as far as it can be read. What is not of the form of a
 // code or a field's name is left out.
-func errorBody(resp *rest.Response) refusal {
-	var r refusal
-	if resp.Decode(&r) != nil || !isWord(r.Code) || !isWord(r.Field) {
-		return refusal{}
+func errorBody(resp *rest.Response) failure {
+	var f failure
+	if resp.Decode(&f) != nil || !isWord(f.Code) || !isWord(f.Field) {
+		return failure{}
 	}
-	return r
+	return f
 }
 
 // isWord reports whether s can be a code or a field's name, and not personal data.

@@ -413,5 +413,9 @@ func TestHangingListOfBanks(t *testing.T) {
 	if err := p.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	<-gone
+	select {
+	case <-gone:
+	case <-time.After(banksFetchTimeout / 2):
+		t.Error("the request outlives the provider")
+	}
 }
