@@ -1,0 +1,201 @@
+package pebblestore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// Create stores a new payment with its first events; see store.Store.
+func (s *Store) Create(ctx context.Context, p *payment.Payment, events []payment.Event) (err error) {
+	if err := checkNew(p, events); err != nil {
+		return err
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave(&err)
+	for _, name := range []string{string(plainKey(kindKey, p.IdempotencyKey)), string(plainKey(kindState, p.ID))} {
+		release, err := s.locks.acquire(ctx, name)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	if err := s.checkFree(p); err != nil {
+		return err
+	}
+	if err := s.space.check(); err != nil {
+		return err
+	}
+	w := s.newWrite(p, events)
+	w.set(plainKey(kindKey, p.IdempotencyKey), []byte(p.ID))
+	for _, key := range append(lastingKeys(p), changingKeys(p)...) {
+		w.set(key, nil)
+	}
+	for _, a := range p.Attempts {
+		w.set(plainKey(kindAttempt, a.Key), []byte(p.ID))
+	}
+	return s.commit(w)
+}
+
+// checkNew refuses what does not hang together: what a payment keeps from its creation on is stored once, in
+// its first event.
+func checkNew(p *payment.Payment, events []payment.Event) error {
+	if err := checkEvents(p, events); err != nil {
+		return err
+	}
+	first := &events[0]
+	switch d := &first.Data; {
+	case p.ID == "" || p.IdempotencyKey == "":
+		return errors.New("store: a payment needs an id and an idempotency key")
+	case first.Seq != 1 || first.Type != payment.EventCreated || d.Request == nil:
+		return fmt.Errorf("store: the first event of payment %s is not its creation", p.ID)
+	case d.Payment != p.ID || d.IdempotencyKey != p.IdempotencyKey || !first.At.Equal(p.CreatedAt) ||
+		!bytes.Equal(encodeRequest(d.Request), encodeRequest(&p.Request)):
+		return fmt.Errorf("store: payment %s is not what its first event says", p.ID)
+	}
+	return nil
+}
+
+func encodeRequest(r *payment.Request) []byte {
+	return encode(make([]byte, 0, 512), func(c *codec) { c.request(r) })
+}
+
+func checkEvents(p *payment.Payment, events []payment.Event) error {
+	if len(events) == 0 {
+		return fmt.Errorf("store: no event to store for payment %s", p.ID)
+	}
+	for i := range events {
+		if events[i].Seq != events[0].Seq+int64(i) {
+			return fmt.Errorf("store: events of payment %s are out of sequence", p.ID)
+		}
+	}
+	if last := events[len(events)-1].Seq; last != p.Seq {
+		return fmt.Errorf("store: payment %s is at event %d, not at its last event %d", p.ID, p.Seq, last)
+	}
+	return nil
+}
+
+// checkFree finds out whether the new payment's key or id is taken.
+func (s *Store) checkFree(p *payment.Payment) error {
+	v := s.shown.acquire()
+	defer v.release()
+	holder, err := v.id(plainKey(kindKey, p.IdempotencyKey))
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: by payment %s", store.ErrKeyTaken, holder)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	switch err := v.get(plainKey(kindState, p.ID), func([]byte) error { return nil }); {
+	case err == nil:
+		return fmt.Errorf("%w: payment %s exists already", store.ErrConflict, p.ID)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	return nil
+}
+
+// Append stores further events of a payment; see store.Store.
+func (s *Store) Append(ctx context.Context, p *payment.Payment, events []payment.Event) error {
+	if err := checkEvents(p, events); err != nil {
+		return err
+	}
+	return s.update(ctx, p.ID, events[0].Seq-1, func(old *payment.Payment) *write {
+		next := *p
+		next.CreatedAt = old.CreatedAt
+		w := s.newWrite(&next, events)
+		w.replace(changingKeys(old), changingKeys(&next))
+		for _, a := range next.Attempts {
+			if old.AttemptByKey(a.Key) == nil {
+				w.set(plainKey(kindAttempt, a.Key), []byte(p.ID))
+			}
+		}
+		return w
+	})
+}
+
+// Schedule changes when a payment is looked up next; see store.Store.
+func (s *Store) Schedule(ctx context.Context, id string, seq int64, next time.Time) error {
+	return s.update(ctx, id, seq, func(old *payment.Payment) *write {
+		p := *old
+		p.NextLookupAt = next
+		w := s.newWrite(&p, nil)
+		w.replace(changingKeys(old), changingKeys(&p))
+		return w
+	})
+}
+
+// update commits what build makes of a payment whose last event is seq.
+func (s *Store) update(ctx context.Context, id string, seq int64, build func(old *payment.Payment) *write) (err error) {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave(&err)
+	release, err := s.locks.acquire(ctx, string(plainKey(kindState, id)))
+	if err != nil {
+		return err
+	}
+	defer release()
+	v := s.shown.acquire()
+	old, err := v.state(id)
+	if err := errors.Join(err, v.release()); err != nil {
+		return err
+	}
+	if old.Seq != seq {
+		return fmt.Errorf("%w: payment %s is at event %d, not at %d", store.ErrConflict, id, old.Seq, seq)
+	}
+	return s.commit(build(old))
+}
+
+// newWrite begins a write of a payment's state and, where there are some, of further events, which are durable
+// before it is acknowledged.
+func (s *Store) newWrite(p *payment.Payment, events []payment.Event) *write {
+	w := &write{batch: s.db.NewBatch(), sync: len(events) > 0, payment: p.ID, due: p.NextLookupAt}
+	buffer := make([]byte, 0, 2048)
+	buffer = encode(buffer, func(c *codec) { c.state(p) })
+	w.set(plainKey(kindState, p.ID), buffer)
+	if len(events) > 0 {
+		w.events = place{payment: p.ID, first: events[0].Seq, count: int64(len(events))}
+		buffer = encode(buffer[:0], func(c *codec) { c.chunk(&events) })
+		w.set(eventsKey(p.ID, events[0].Seq), buffer)
+	}
+	return w
+}
+
+// set puts a record into the write; filling a batch cannot fail.
+func (w *write) set(key, record []byte) { _ = w.batch.Set(key, record, nil) }
+
+func (w *write) delete(key []byte) { _ = w.batch.Delete(key, nil) }
+
+// replace makes the index keys before those after.
+func (w *write) replace(before, after [][]byte) {
+	missing := func(from [][]byte, key []byte) bool {
+		return !slices.ContainsFunc(from, func(other []byte) bool { return bytes.Equal(key, other) })
+	}
+	for _, key := range before {
+		if missing(after, key) {
+			w.delete(key)
+		}
+	}
+	for _, key := range after {
+		if missing(before, key) {
+			w.set(key, nil)
+		}
+	}
+}
+
+// commit returns nil once the write is durable (where it asks for that) and shown to readers.
+func (s *Store) commit(w *write) error {
+	if err := s.pipeline.commit(w, s.patience); err != nil {
+		return err // the pipeline may still use the batch
+	}
+	return w.batch.Close()
+}
