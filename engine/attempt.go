@@ -70,7 +70,7 @@ func (r *running) answer(ctx context.Context, outcome provider.Outcome, err erro
 		return answer{err: provider.AsError(err)}
 	}
 	switch outcome.Status {
-	case provider.Pending, provider.Succeeded, provider.Rejected, provider.Expired, provider.Failed, provider.Absent:
+	case provider.Pending, provider.Authorized, provider.Succeeded, provider.Rejected, provider.Expired, provider.Failed, provider.Absent:
 		return answer{Outcome: outcome}
 	}
 	return answer{err: &provider.Error{
@@ -86,7 +86,7 @@ func (e *Engine) concludeSubmit(d *draft, number int, ans answer, decision *paym
 	if a.Status != payment.AttemptProcessing && a.Status != payment.AttemptInDoubt {
 		return // a look-up has already learnt more than this answer can tell
 	}
-	if d.p.NotifiedAt.After(a.StartedAt) {
+	if !d.p.NotifiedAt.Before(a.StartedAt) {
 		// Its webhook overtook the answer: look at once.
 		defer func() {
 			if !d.p.Status.Final() && !d.p.NextLookupAt.IsZero() && d.p.Status != payment.Processing {
@@ -201,8 +201,8 @@ func declined(code, message, field string) *payment.Failure {
 
 // attemptStatus is where an outcome leaves its attempt.
 var attemptStatus = map[provider.Status]payment.AttemptStatus{
-	provider.Pending: payment.AttemptPending, provider.Succeeded: payment.AttemptSucceeded,
-	provider.Rejected: payment.AttemptRejected, provider.Expired: payment.AttemptExpired,
+	provider.Pending: payment.AttemptPending, provider.Authorized: payment.AttemptPending,
+	provider.Succeeded: payment.AttemptSucceeded, provider.Rejected: payment.AttemptRejected, provider.Expired: payment.AttemptExpired,
 	provider.Failed: payment.AttemptFailed,
 }
 
@@ -210,7 +210,7 @@ var attemptStatus = map[provider.Status]payment.AttemptStatus{
 func (e *Engine) settle(d *draft, number int, o provider.Outcome) {
 	data := payment.EventData{Attempt: number, Provider: d.p.Attempt(number).Provider, Reference: o.Reference, Code: o.Code}
 	switch o.Status {
-	case provider.Pending:
+	case provider.Pending, provider.Authorized:
 		data.Action, data.ExpiresAt = o.Action, o.ExpiresAt.UTC()
 		d.add(payment.EventPending, data)
 	case provider.Succeeded:

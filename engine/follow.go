@@ -246,8 +246,9 @@ func (e *Engine) concludeCurrent(d *draft, number int, ans answer, decision *pay
 	switch {
 	case o.Status == provider.Failed && d.p.Status == payment.InDoubt && !d.p.Attempt(number).URLGiven:
 		e.nextOrFail(d, number, provider.CodeUnavailable, payment.EventData{Code: o.Code, Message: o.Message}, decision)
-	case o.Status == provider.Pending && d.p.Status == payment.Pending && (d.p.Action != nil || o.Action == nil):
-		e.reschedule(d)
+	case d.p.Status == payment.Pending && o.Status == provider.Pending && (d.p.Action != nil || o.Action == nil),
+		d.p.Status == payment.Pending && o.Status == provider.Authorized && d.p.Action == nil:
+		e.reschedule(d) // nothing that the payer must know
 	default:
 		e.settle(d, number, o)
 	}

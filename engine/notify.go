@@ -27,7 +27,7 @@ func (e *Engine) Notify(ctx context.Context, providerName, secret string, n prov
 	if r == nil || !sameSecret(r.notificationSecret, secret) {
 		return fmt.Errorf("engine: no webhook path of that name and secret: %w", ErrNotFound)
 	}
-	if _, ok := provider.WithNotifications(r); !ok {
+	if _, ok := provider.WithNotifications(r.Provider); !ok {
 		return fmt.Errorf("engine: provider %q sends no webhooks: %w", providerName, ErrNotFound)
 	}
 	now := e.now()
@@ -98,7 +98,7 @@ func (e *Engine) readNotification(ctx context.Context, n store.Notification) err
 		e.log.Warn("a webhook was dropped: its provider is gone or has not answered for too long", "provider", n.Provider, "age", age)
 		return nil
 	}
-	p, ok := provider.WithNotifications(r)
+	p, ok := provider.WithNotifications(r.Provider)
 	if !ok {
 		return nil
 	}

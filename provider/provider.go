@@ -66,12 +66,13 @@ type Status string
 
 // The statuses of an outcome.
 const (
-	Pending   Status = "pending"   // the provider has it; the payer or a bank must act
-	Succeeded Status = "succeeded" // the money moved
-	Rejected  Status = "rejected"  // a final no of payer, bank or provider; nothing moved
-	Expired   Status = "expired"   // nobody acted in time; nothing moved
-	Failed    Status = "failed"    // certainly not executed, and this attempt never will be
-	Absent    Status = "absent"    // Lookup only: the provider does not know it (yet)
+	Pending    Status = "pending"    // the provider has it; the payer or a bank must act
+	Authorized Status = "authorized" // the payer has acted and must not pay again; the provider has yet to close it
+	Succeeded  Status = "succeeded"  // the money moved
+	Rejected   Status = "rejected"   // a final no of payer, bank or provider; nothing moved
+	Expired    Status = "expired"    // nobody acted in time; nothing moved
+	Failed     Status = "failed"     // certainly not executed, and this attempt never will be
+	Absent     Status = "absent"     // Lookup only: the provider does not know it (yet)
 )
 
 // Outcome is a provider's clear answer about an attempt. Key, Amount and Currency are what the provider

@@ -198,8 +198,8 @@ func TestLife(t *testing.T) {
 		p := at(t, s.url)
 		o := s.mustSubmit(p)
 		s.bankPage(o, "approve")
-		if told := s.nextWebhook(p); told.Status != provider.Pending || told.Code != "authorized" || told.Action != nil {
-			t.Errorf("authorized: %+v; want pending, and not to be paid again", told)
+		if told := s.nextWebhook(p); told.Status != provider.Authorized || told.Code != "authorized" || told.Action != nil {
+			t.Errorf("authorized: %+v; want authorized, not to be paid again", told)
 		}
 		s.post("settle", map[string]any{"id": o.Reference, "status": "approved"})
 		if told := s.nextWebhook(p); told.Status != provider.Succeeded {

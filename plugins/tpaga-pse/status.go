@@ -24,7 +24,7 @@ var statuses = map[string]provider.Status{
 	pending:        provider.Pending,
 	rejected:       provider.Rejected,
 	failed:         provider.Failed,
-	authorized:     provider.Pending,
+	authorized:     provider.Authorized,
 	chargeRejected: provider.Rejected,
 	settled:        provider.Succeeded,
 }
@@ -63,7 +63,7 @@ func (c charge) outcome() (provider.Outcome, error) {
 	switch {
 	case word == pending && isURL(c.BankURL):
 		o.Action = payment.Redirect(c.BankURL)
-	case word == authorized: // without an action: it must not be paid again
+	case word == authorized:
 		o.Message = "the payer has paid; Tpaga has yet to confirm it to PSE"
 	}
 	return o, nil

@@ -258,7 +258,7 @@ func TestStatuses(t *testing.T) {
 		{"pending", provider.Pending, provider.Pending},
 		{"rejected", provider.Failed, provider.Rejected},
 		{"failed", provider.Failed, provider.Failed},
-		{"authorized", provider.Pending, provider.Pending},
+		{"authorized", provider.Authorized, provider.Authorized},
 		{"charge-rejected", provider.Rejected, provider.Rejected},
 		{"settled", provider.Succeeded, provider.Succeeded},
 	}

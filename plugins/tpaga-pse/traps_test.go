@@ -162,7 +162,7 @@ func trap05(t *testing.T) {
 		d.get = answer{200, example(t, map[string]any{"status": word})}
 		d.mu.Unlock()
 		o, err := p.Lookup(t.Context(), provider.Query{Reference: chargeToken})
-		want := map[string]provider.Status{"authorized": provider.Pending, "settled": provider.Succeeded}[word]
+		want := map[string]provider.Status{"authorized": provider.Authorized, "settled": provider.Succeeded}[word]
 		if err != nil || o.Status != want || o.Code != word || o.Action != nil {
 			t.Errorf("%s: got %+v, %v; want %s and nothing for the payer to do", word, o, err, want)
 		}
