@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -153,12 +154,15 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("CAUCE_TEST_SECRET", "of the host")
 	t.Setenv("CAUCE_TEST_NAMED", "for the plugin")
 	p := launch(t, "good", &Launcher{Env: []string{"CAUCE_TEST_NAMED", "CAUCE_TEST_ABSENT"}}, nil)
-	o, err := p.Lookup(t.Context(), provider.Query{Key: "k"})
+	o, err := p.Lookup(t.Context(), provider.Query{Reference: "PLUGIN_UNIX_SOCKET_DIR"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = "CAUCE_PLUGIN CAUCE_TEST_NAMED PLUGIN_CLIENT_CERT PLUGIN_MAX_PORT PLUGIN_MIN_PORT PLUGIN_PROTOCOL_VERSIONS PLUGIN_UNIX_SOCKET_DIR"
 	if o.Message != want {
 		t.Errorf("the plugin's environment has\n%s, want\n%s", o.Message, want)
+	}
+	if _, err := os.Stat(o.Reference); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket's directory %q is left: %v", o.Reference, err)
 	}
 }

@@ -41,7 +41,7 @@ var roles = map[string]func(){
 	"plain":  func() { Serve(Options{New: newScripted}) },
 	"silent": func() { select {} },
 	"exits": func() {
-		fmt.Fprintln(os.Stderr, "cannot find the moon\x1b[31m")
+		fmt.Fprint(os.Stderr, "cannot find the moon\x1b[31m") // no end of line
 		os.Exit(3)
 	},
 	"chatty": func() {
@@ -144,8 +144,12 @@ func newScripted() provider.Provider { return &scripted{} }
 func (s *scripted) Info() provider.Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	version := "1.2.3"
+	if b, err := os.ReadFile(os.Args[0] + ".version"); err == nil {
+		version = string(b)
+	}
 	info := provider.Info{
-		Name: "scripted", Version: "1.2.3",
+		Name: "scripted", Version: version,
 		Capabilities: []payment.Capability{{
 			Operation: payment.PayIn, Method: payment.PSE, Currencies: []string{"COP"}, AmountMax: payment.Pesos(100),
 		}},
@@ -173,7 +177,7 @@ func (s *scripted) Configure(_ context.Context, c provider.Config) error {
 
 func (s *scripted) Check(context.Context) error { return nil }
 
-// Lookup tells the names of the environment's variables.
+// Lookup tells the names of the environment's variables, and the value of the one that the reference names.
 func (s *scripted) Lookup(_ context.Context, q provider.Query) (provider.Outcome, error) {
 	var names []string
 	for _, variable := range os.Environ() {
@@ -181,7 +185,7 @@ func (s *scripted) Lookup(_ context.Context, q provider.Query) (provider.Outcome
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return provider.Outcome{Status: provider.Absent, Key: q.Key, Message: strings.Join(names, " ")}, nil
+	return provider.Outcome{Status: provider.Absent, Key: q.Key, Reference: os.Getenv(q.Reference), Message: strings.Join(names, " ")}, nil
 }
 
 func (s *scripted) Close(ctx context.Context) error {

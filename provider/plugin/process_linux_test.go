@@ -15,18 +15,36 @@ import (
 	"github.com/cauce-pay/cauce/provider"
 )
 
-// alive reports whether there is a process with that id that is no zombie.
-func alive(pid string) bool {
+// state returns the state of a process ("R", "S", "T" for stopped, "Z"); "" if there is none.
+func state(pid string) string {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
-	return err == nil && !strings.Contains(string(stat), ") Z ")
+	if err != nil {
+		return ""
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return after[:1]
+}
+
+// alive reports whether there is a process with that id that is no zombie.
+func alive(pid string) bool { return state(pid) != "" && state(pid) != "Z" }
+
+// halt stops a process as a terminal's Ctrl-Z does.
+func halt(t testing.TB, pid string) {
+	t.Helper()
+	id, err := strconv.Atoi(pid)
+	if err != nil {
+		t.Fatalf("the plugin did not start: %s", pid)
+	}
+	if err := syscall.Kill(id, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the plugin stands still", func() bool { return state(pid) == "T" })
 }
 
 func TestPluginThatStandsStill(t *testing.T) {
 	t.Parallel()
 	p := launch(t, "good", Dir(), nil)
-	if err := processOf(p).cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	halt(t, processOf(p).ID())
 	_, err := submit(p, "", 50*time.Millisecond)
 	wantCode(t, err, provider.CodeUnknown)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -85,13 +103,7 @@ func TestNoProcessOutlivesItsHost(t *testing.T) {
 		t.Parallel()
 		host, pid := start(t, "host", "good")
 		// A plugin that stands still cannot notice anything by itself: the kernel must end it.
-		id, err := strconv.Atoi(pid)
-		if err != nil {
-			t.Fatalf("the plugin did not start: %s", pid)
-		}
-		if err := syscall.Kill(id, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
+		halt(t, pid)
 		if err := host.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

@@ -176,6 +176,10 @@ func TestRestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// Another build of the plugin takes its place meanwhile.
+		if err := os.WriteFile(p.path+".version", []byte("1.2.4"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		first := processOf(p)
 		_ = first.Kill(t.Context())
 		clock.awaitTimer(t)
@@ -184,6 +188,9 @@ func TestRestart(t *testing.T) {
 		after, err := submit(p, "", 10*time.Second)
 		if err != nil || after.Reference == before.Reference {
 			t.Errorf("%+v (before %+v), %v", after, before, err)
+		}
+		if got := p.Info().Version; got != "1.2.4" {
+			t.Errorf("the info is still of version %s", got)
 		}
 		if got := p.Info().Capabilities[0].AmountMax; got != payment.Pesos(77) {
 			t.Errorf("the largest amount is %s, the configuration said 77.00", got)
@@ -277,7 +284,11 @@ func TestClose(t *testing.T) {
 		exited := processOf(p).exited
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
+		began := time.Now()
 		wantCode(t, p.Close(ctx), provider.CodeUnknown)
+		if took := time.Since(began); took > closeTimeout {
+			t.Errorf("it took %s", took)
+		}
 		select {
 		case <-exited:
 		default:
@@ -293,6 +304,26 @@ func TestClose(t *testing.T) {
 		clock.awaitTimer(t)
 		if err := p.Close(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A plugin whose parent lives on (a wrapper, say) learns from the stream that its host is gone.
+func TestPluginEndsWithItsStream(t *testing.T) {
+	t.Parallel()
+	r := newRemote(Dir(), provider.Spec{}, role(t, "good"))
+	s, _, err := r.start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.wire.Close()
+	eventually(t, "it ends by itself", func() bool {
+		select {
+		case <-s.process.exited:
+			return s.process.end() == "exit status 0"
+		default:
+			return false
 		}
 	})
 }

@@ -107,7 +107,7 @@ func (s *session) ended() error {
 	select {
 	case <-s.process.exited:
 		return fmt.Errorf("it ended: %s", s.process.end())
-	case <-time.After(100 * time.Millisecond): // the stream ends a little before the process does
+	case <-time.After(time.Second): // the stream ends a little before the process does
 		return fmt.Errorf("its stream broke: %w", s.wire.Err())
 	}
 }
