@@ -72,28 +72,25 @@ func TestLaunchFails(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		path string
-		want []string
+		path    string
+		timeout time.Duration // of those that would wait for it
+		want    []string
 	}{
-		"never says a word":          {role(t, "silent"), []string{"no handshake line in time", "plugin.Serve"}},
-		"ends at once":               {role(t, "exits"), []string{"ended before its handshake line: exit status 3", `cannot find the moon\x1b[31m`}},
-		"says something else":        {role(t, "chatty"), []string{"is no handshake", "Hello, I am a program"}},
-		"a line of 10 MB":            {role(t, "endless"), []string{"is no handshake", "xxx"}},
-		"another protocol version":   {role(t, "newer"), []string{"speaks version 7", "this program version 1"}},
-		"listens on another machine": {role(t, "elsewhere"), []string{"192.0.2.1:80", "loopback"}},
-		"never answers":              {role(t, "mute"), []string{"did not answer in time"}},
-		"answers without an info":    {role(t, "noinfo"), []string{"answer to info makes no sense"}},
-		"interpreter missing":        {script, []string{"no such file", "a script for /no/such/interpreter"}},
-		"another architecture":       {foreign, []string{"exec format error", "EM_RISCV", runtime.GOARCH}},
-		"no program":                 {text, []string{"exec format error", "no ELF binary and no script", "-rwxr-xr-x"}},
+		"never says a word":          {role(t, "silent"), 100 * time.Millisecond, []string{"no handshake line in time", "plugin.Serve"}},
+		"never answers":              {role(t, "mute"), 2 * time.Second, []string{"did not answer in time"}},
+		"ends at once":               {role(t, "exits"), 0, []string{"ended before its handshake line: exit status 3", `cannot find the moon\x1b[31m`}},
+		"says something else":        {role(t, "chatty"), 0, []string{"is no handshake", "Hello, I am a program"}},
+		"a line of 10 MB":            {role(t, "endless"), 0, []string{"is no handshake", "xxx"}},
+		"another protocol version":   {role(t, "newer"), 0, []string{"speaks version 7", "this program version 1"}},
+		"listens on another machine": {role(t, "elsewhere"), 0, []string{"192.0.2.1:80", "loopback"}},
+		"answers without an info":    {role(t, "noinfo"), 0, []string{"answer to info makes no sense"}},
+		"interpreter missing":        {script, 0, []string{"no such file", "a script for /no/such/interpreter"}},
+		"another architecture":       {foreign, 0, []string{"exec format error", "EM_RISCV", runtime.GOARCH}},
+		"no program":                 {text, 0, []string{"exec format error", "no ELF binary and no script", "-rwxr-xr-x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := &Launcher{StartTimeout: time.Second}
-			if strings.Contains(name, "ends at once") || strings.Contains(name, "version") || strings.Contains(name, "info") {
-				l.StartTimeout = 0 // what fails by itself needs no hurry
-			}
-			_, err := l.Launch(t.Context(), provider.Spec{Name: "p", Plugin: c.path})
+			_, err := (&Launcher{StartTimeout: c.timeout}).Launch(t.Context(), provider.Spec{Name: "p", Plugin: c.path})
 			if err == nil {
 				t.Fatal("it started")
 			}

@@ -128,6 +128,13 @@ func (l *logs) reportDropped() {
 	}
 }
 
+// forget drops the last lines: another run begins.
+func (l *logs) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = nil
+}
+
 // lastWords returns the last lines, cleaned.
 func (l *logs) lastWords() []string {
 	l.mu.Lock()

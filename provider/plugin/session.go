@@ -36,6 +36,7 @@ func (r *remote) start(ctx context.Context) (*session, provider.Info, error) {
 			return nil, provider.Info{}, err
 		}
 	}
+	r.logs.forget()
 	ctx, cancel := context.WithTimeout(ctx, r.launcher.startTimeout())
 	defer cancel()
 	s := &session{}

@@ -156,11 +156,15 @@ func (x *exchange) answer(call *pb.Call, a *pb.Answer) {
 	}
 }
 
+// maxStack bounds the stack that is logged, so that the line is not cut by the host.
+const maxStack = 4 << 10
+
 // Handle answers one call. A panic ends this call alone, and nobody knows what it did before.
 func (s *Server) Handle(ctx context.Context, call *pb.Call) (a *pb.Answer) {
 	defer func() {
 		if r := recover(); r != nil {
-			slog.Error("panic in a call", "call", requestName(call), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			stack := debug.Stack()
+			slog.Error("panic in a call", "call", requestName(call), "panic", fmt.Sprint(r), "stack", string(stack[:min(len(stack), maxStack)]))
 			a = failed(provider.Errorf(provider.CodeUnknown, "the plugin panicked in %s; its log has the stack", requestName(call)))
 		}
 	}()
