@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -69,15 +67,11 @@ func (b *bundle) start(t *testing.T) *bundle {
 		t.Fatal(err)
 	}
 	b.store = st
-	path := filepath.Join(t.TempDir(), "routing.hcl")
-	if err := os.WriteFile(path, []byte(b.rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	values := map[string]provider.Provider{}
 	for name, p := range b.providers {
 		values[name] = p
 	}
-	eng, err := engine.New(t.Context(), engine.Config{Rules: path, Store: st, Providers: values, Clock: b.clock, PublicURL: "https://pay.example.com"})
+	eng, err := engine.New(t.Context(), engine.Config{Rules: writeRules(t, b.rules), Store: st, Providers: values, Clock: b.clock, PublicURL: "https://pay.example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}

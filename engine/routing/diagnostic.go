@@ -33,6 +33,12 @@ type Diagnostic struct {
 	width   int    // characters of excerpt at fault
 }
 
+// WithoutSource returns the diagnostic without its source line, for a line that holds a secret in clear.
+func (d Diagnostic) WithoutSource() Diagnostic {
+	d.excerpt, d.indent, d.width = "", 0, 0
+	return d
+}
+
 // Diagnostics are all the faults that were found. As an error it reads as its first error.
 type Diagnostics []Diagnostic
 
