@@ -229,10 +229,14 @@ func (s *scripted) Submit(ctx context.Context, a provider.Attempt) (provider.Out
 		}
 	case "log":
 		slog.Warn("logged", "token", s.config["token"], "n", 7)
-	case "fork":
-		child := &exec.Cmd{Path: os.Args[0], Args: []string{"silent"}}
+	case "fork": // a child that holds the pipes to the host
+		child := &exec.Cmd{Path: os.Args[0], Args: []string{"silent"}, Stdout: realStdout, Stderr: realStderr}
 		if err := child.Start(); err != nil {
 			return provider.Outcome{}, err
+		}
+		if argument == "exit" {
+			fmt.Fprintf(realStderr, "child=%d\n", child.Process.Pid)
+			os.Exit(0)
 		}
 		return provider.Outcome{Status: provider.Pending, Reference: fmt.Sprint(child.Process.Pid)}, nil
 	}

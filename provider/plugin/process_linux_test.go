@@ -54,21 +54,40 @@ func TestPluginThatStandsStill(t *testing.T) {
 	}
 }
 
-func TestCloseLeavesNoChildren(t *testing.T) {
+func TestChildrenOfAPlugin(t *testing.T) {
 	t.Parallel()
-	p := launch(t, "good", Dir(), nil)
-	o, err := submit(p, "fork", 10*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid := processOf(p).ID()
-	if !alive(pid) || !alive(o.Reference) {
-		t.Fatalf("the plugin %s or its child %s does not run", pid, o.Reference)
-	}
-	if err := p.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-	eventually(t, "the plugin and its child are gone", func() bool { return !alive(pid) && !alive(o.Reference) })
+
+	t.Run("end with Close", func(t *testing.T) {
+		t.Parallel()
+		p := launch(t, "good", Dir(), nil)
+		o, err := submit(p, "fork", 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid := processOf(p).ID()
+		if !alive(pid) || !alive(o.Reference) {
+			t.Fatalf("the plugin %s or its child %s does not run", pid, o.Reference)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		eventually(t, "the plugin and its child are gone", func() bool { return !alive(pid) && !alive(o.Reference) })
+	})
+
+	t.Run("end with the plugin, and do not keep it from being started again", func(t *testing.T) {
+		t.Parallel()
+		var log captured
+		p := launch(t, "good", Dir(), &log)
+		first := processOf(p)
+		_, err := submit(p, "fork exit", 10*time.Second)
+		wantCode(t, err, provider.CodeUnknown)
+		eventually(t, "the plugin runs again", func() bool { return running(p, first) })
+		_, after, found := strings.Cut(log.String(), "child=")
+		child, _, _ := strings.Cut(after, `"`)
+		if !found || alive(child) {
+			t.Errorf("the child %q lives on", child)
+		}
+	})
 }
 
 func TestNoProcessOutlivesItsHost(t *testing.T) {
