@@ -94,6 +94,8 @@ func TestConditions(t *testing.T) {
 		"not (method == 'efecty' or amount < 1) and !false":        true,
 		"1000 < amount < 20000":                                    true,
 		"1000 < amount < 2000":                                     false,
+		"1 < len(reference) < 20 > 3":                              true,
+		"0 < amount - tax * 2 <= 6200.30":                          true,
 		"operation == 'payout' || (method == 'pse' && amount > 1)": true,
 		// now, in Bogota: Friday 2026-11-20 22:05:07
 		"now.Year() == 2026 && now.Month() == 11 && now.Day() == 20":                true,
@@ -107,6 +109,23 @@ func TestConditions(t *testing.T) {
 		r := mustLoad(t, locals+routeWhen(when))
 		if got := holds(t, r, req); got != want {
 			t.Errorf("%s = %v, want %v", when, got, want)
+		}
+	}
+}
+
+// TestLiterals writes one condition in every way that HCL has for it.
+func TestLiterals(t *testing.T) {
+	t.Parallel()
+	for _, literal := range []string{
+		`"reference == \"ñ\\t$${x}%%{y}$z\\\"\""`,
+		`"reference == \"\u00f1\\t$${x}%%{y}$z\\\"\""`,
+		`"\treference ==\r\n\"\U000000f1\\t$${x}%%{y}$z\\\"\""`,
+		"<<EOT\nreference == \"ñ\\t$${x}%%{y}$z\\\"\"\nEOT",
+		"<<-EOT\n    reference\n      == \"ñ\\t$${x}%%{y}$z\\\"\"\n    EOT",
+	} {
+		r := mustLoad(t, "route \"r\" {\n  reject = \"no\"\n  when = "+literal+"\n}\n")
+		if !holds(t, r, payment.Request{Reference: "ñ\t${x}%{y}$z\""}) {
+			t.Errorf("%s does not hold", literal)
 		}
 	}
 }
@@ -216,6 +235,7 @@ func TestPlaces(t *testing.T) {
 	t.Parallel()
 	for _, marked := range []string{
 		`"«ammount» < 1000"`,
+		`"amount > 1 && (if «method == 'pse' { 1 } else { 2» })"`,
 		`"amount < 1000 && «ammount» < 1000"`,
 		`"payer.«documnt».type == 'CC'"`,
 		`"amount == «'x'»"`,

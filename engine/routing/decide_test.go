@@ -107,6 +107,14 @@ func TestDecide(t *testing.T) {
 			}
 		}
 	})
+	t.Run("failover can be turned off", func(t *testing.T) {
+		t.Parallel()
+		r := mustLoad(t, "provider \"a\" {}\nroute \"r\" {\n  providers = [\"a\"]\n  failover  = { \"on\" = [] }\n}\n")
+		req := testRequest()
+		if d := r.Decide(&req, testFacts()); d.Failover.On == nil || len(d.Failover.On) > 0 || d.Failover.MaxAttempts != 1 {
+			t.Errorf("got %+v", d.Failover)
+		}
+	})
 	t.Run("an incomplete request is decided too", func(t *testing.T) {
 		t.Parallel()
 		r := mustLoad(t, manyRoutes(3))

@@ -1,9 +1,7 @@
 package routing
 
 import (
-	"errors"
 	"fmt"
-	"math"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/shopspring/decimal"
@@ -69,7 +67,8 @@ func (x *expression) callText(n *ast.BuiltinNode, f textFunction) operand {
 		case o.kind == listKind && f.name == "len":
 			return operand{kind: numberKind, number: decimal.New(int64(o.list.len()), 0), constant: true}
 		case o.kind != f.takes[i]:
-			x.fail(x.extent(argument), fmt.Sprintf("%s takes %s, and %s is %s", f.name, f.takes[i], x.shown(argument), o.kind), "")
+			x.fail(x.extent(argument), fmt.Sprintf("%s takes %s, and %s is %s", f.name, f.takes[i], x.shown(argument), o.kind),
+				"")
 			return operand{}
 		}
 		lowered.Arguments = append(lowered.Arguments, o.node)
@@ -79,7 +78,8 @@ func (x *expression) callText(n *ast.BuiltinNode, f textFunction) operand {
 
 func (x *expression) quantifier(n *ast.BuiltinNode) operand {
 	if x.predicate != nil {
-		x.fail(n.Location(), fmt.Sprintf("%s inside of another", n.Name), "Its cost would be the product of both lists.")
+		x.fail(n.Location(), fmt.Sprintf("%s inside of another", n.Name),
+			"Its cost would be the product of both lists.")
 		return operand{}
 	}
 	o := x.lower(n.Arguments[0])
@@ -87,10 +87,12 @@ func (x *expression) quantifier(n *ast.BuiltinNode) operand {
 	case o.kind == invalidKind:
 		return operand{}
 	case o.kind != listKind:
-		x.fail(x.extent(n.Arguments[0]), fmt.Sprintf("%s takes a list, and %s is %s", n.Name, x.shown(n.Arguments[0]), o.kind), "")
+		x.fail(x.extent(n.Arguments[0]), fmt.Sprintf("%s takes a list, and %s is %s", n.Name, x.shown(n.Arguments[0]), o.kind),
+			"")
 		return operand{}
 	case o.list.len() > maxQuantified:
-		x.fail(x.extent(n.Arguments[0]), "List too long", fmt.Sprintf("%s goes through at most %d elements. A look-up with in has no such bound.", n.Name, maxQuantified))
+		x.fail(x.extent(n.Arguments[0]), "List too long",
+			fmt.Sprintf("%s goes through at most %d elements. A look-up with in has no such bound.", n.Name, maxQuantified))
 		return operand{}
 	}
 	elements, element, ok := x.elements(o.list, n.Arguments[0])
@@ -104,36 +106,5 @@ func (x *expression) quantifier(n *ast.BuiltinNode) operand {
 	if !x.isCondition(body.Node, test) {
 		return operand{}
 	}
-	return operand{kind: boolKind, node: &ast.BuiltinNode{Name: n.Name, Arguments: []ast.Node{elements, &ast.PredicateNode{Node: test.node}}}}
-}
-
-var errOverflow = errors.New("the result is larger than can be computed exactly")
-
-// exactArithmetic refuses what does not fit, instead of wrapping around.
-var exactArithmetic = map[string]func(a, b int) (int, error){
-	"+": func(a, b int) (int, error) {
-		if c := a + b; (c > a) == (b > 0) {
-			return c, nil
-		}
-		return 0, errOverflow
-	},
-	"-": func(a, b int) (int, error) {
-		if c := a - b; (c < a) == (b > 0) {
-			return c, nil
-		}
-		return 0, errOverflow
-	},
-	"*": func(a, b int) (int, error) {
-		c := a * b
-		if a == 0 || c/a == b && (a != -1 || b != math.MinInt) {
-			return c, nil
-		}
-		return 0, errOverflow
-	},
-	"%": func(a, b int) (int, error) {
-		if b == 0 {
-			return 0, errors.New("division by zero")
-		}
-		return a % b, nil
-	},
+	return boolOf(&ast.BuiltinNode{Name: n.Name, Arguments: []ast.Node{elements, &ast.PredicateNode{Node: test.node}}})
 }

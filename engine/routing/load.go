@@ -54,14 +54,20 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 		labels:    map[string]hcl.Range{},
 	}
 	var blocks hcl.Blocks
+	unreadable := false
 	for _, s := range sources {
 		l.rules.files = append(l.rules.files, s.name)
 		l.sources[s.name] = s
 		body, ds := s.parse()
 		l.add(ds...)
-		if body != nil {
-			blocks = append(blocks, l.content(s, body, rootSchema).Blocks...)
+		if body == nil {
+			unreadable = true
+			continue
 		}
+		blocks = append(blocks, l.content(s, body, rootSchema).Blocks...)
+	}
+	if unreadable || l.tooMany(blocks, "route", maxRoutes) || l.tooMany(blocks, "provider", maxProviders) {
+		return nil, l.diagnostics.sorted() // what is missing would look like further faults
 	}
 	// What a block may name has to be known before the block is read: locals, then providers, then the rest.
 	l.readLocals(blocks.OfType("locals"))
@@ -77,15 +83,22 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 	return l.finish()
 }
 
+func (l *loader) tooMany(blocks hcl.Blocks, name string, most int) bool {
+	found := blocks.OfType(name)
+	if len(found) <= most {
+		return false
+	}
+	l.fault(found[most].DefRange, fmt.Sprintf("Too many %s blocks", name), fmt.Sprintf("There may be %d.", most))
+	return true
+}
+
 // finish checks what only the whole can tell.
 func (l *loader) finish() (*Rules, Diagnostics) {
 	r := l.rules
-	if len(r.routes) > maxRoutes || len(r.providers) > maxProviders {
-		l.add(Diagnostic{Severity: Error, File: r.files[0], Summary: "Too many routes or providers",
-			Detail: fmt.Sprintf("There may be %d routes and %d providers.", maxRoutes, maxProviders)})
-	}
 	if len(r.routes) == 0 && !l.diagnostics.HasErrors() {
-		l.add(Diagnostic{Severity: Warning, File: r.files[0], Summary: "No route", Detail: "Every payment will fail with no_route."})
+		l.add(Diagnostic{
+			Severity: Warning, File: r.files[0], Summary: "No route", Detail: "Every payment will fail with no_route.",
+		})
 	}
 	ds := l.diagnostics.sorted()
 	if ds.HasErrors() {
@@ -103,20 +116,22 @@ var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 
 // readers read the blocks that may name locals and providers.
 var readers = map[string]func(*loader, *hcl.Block){
-	"server": (*loader).readServer, "store": (*loader).readStore, "api_key": (*loader).readAPIKey, "route": (*loader).readRoute,
+	"server": (*loader).readServer, "store": (*loader).readStore, "api_key": (*loader).readAPIKey,
+	"route": (*loader).readRoute,
 }
 
 // loader gathers one set of rules and all its faults.
 type loader struct {
-	rules       *Rules
-	diagnostics Diagnostics
-	dir         string
-	sources     map[string]*source
-	functions   map[string]function.Function
-	locals      map[string]*local
-	localNames  []string             // in the order of the files
-	labels      map[string]hcl.Range // of the blocks that have been read, under "type label"
-	language    *language
+	rules         *Rules
+	diagnostics   Diagnostics
+	dir           string
+	sources       map[string]*source
+	functions     map[string]function.Function
+	locals        map[string]*local
+	localNames    []string             // in the order of the files
+	providerNames []string             // likewise
+	labels        map[string]hcl.Range // of the blocks that have been read, under "type label"
+	language      *language
 }
 
 func (l *loader) add(ds ...Diagnostic) {
@@ -204,7 +219,8 @@ func (l *loader) readLocals(blocks hcl.Blocks) {
 		l.add(l.sources[b.DefRange.Filename].diagnostics(faults)...)
 		for _, a := range inOrder(given) {
 			if first := l.locals[a.Name]; first != nil {
-				l.fault(a.NameRange, fmt.Sprintf("Second local %q", a.Name), fmt.Sprintf("The first is at %s:%d.", first.at.Filename, first.at.Start.Line))
+				l.fault(a.NameRange, fmt.Sprintf("Second local %q", a.Name),
+					fmt.Sprintf("The first is at %s:%d.", first.at.Filename, first.at.Start.Line))
 				continue
 			}
 			l.locals[a.Name] = &local{expression: a.Expr, at: a.NameRange, value: cty.DynamicVal}
@@ -231,12 +247,14 @@ func (l *loader) local(name string) cty.Value {
 	v := l.locals[name]
 	switch v.state {
 	case visiting:
-		l.fault(v.at, fmt.Sprintf("local.%s depends on itself", name), "Directly, or by way of the locals that it names.")
+		l.fault(v.at, fmt.Sprintf("local.%s depends on itself", name),
+			"Directly, or by way of the locals that it names.")
 	case unvisited:
 		v.state = visiting
 		value, ok := l.value(v.expression)
 		if ok && tooLarge(value) {
-			l.fault(v.expression.Range(), fmt.Sprintf("local.%s is too large", name), "A local holds at most 100,000 values, 1 MiB of text, and numbers of 300 digits.")
+			l.fault(v.expression.Range(), fmt.Sprintf("local.%s is too large", name),
+				"A local holds at most 100,000 values, 1 MiB of text, and numbers of 300 digits.")
 			ok = false
 		}
 		if ok {

@@ -2,16 +2,14 @@ package routing
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/shopspring/decimal"
-
-	"github.com/cauce-pay/cauce/payment"
 )
 
 // operand is a checked part of an expression. node is what expr compiles in its place; numeric constants and lists
@@ -23,6 +21,8 @@ type operand struct {
 	number   decimal.Decimal // of a numberKind
 	list     *constants      // of a listKind
 }
+
+func boolOf(n ast.Node) operand { return operand{kind: boolKind, node: n} }
 
 // lower checks a part of an expression and turns it into what expr shall compile: names become single look-ups,
 // amounts whole hundredths, arithmetic exact functions, lists sets. A fault yields an operand of kind invalidKind.
@@ -80,17 +80,6 @@ func (x *expression) unsupported(n ast.Node, detail string) operand {
 	return operand{}
 }
 
-// literalNumber reads a number digit by digit from the source: expr has made a float of it.
-func (x *expression) literalNumber(n ast.Node) operand {
-	written := x.slice(n.Location())
-	d, err := decimal.NewFromString(strings.ReplaceAll(written, "_", ""))
-	if err != nil || strings.ContainsAny(written, "eExXbBoO") || len(written) > maxDigits {
-		x.fail(n.Location(), fmt.Sprintf("%s is no plain number", written), "Write its digits, with at most one point: 1000.50.")
-		return operand{}
-	}
-	return operand{kind: numberKind, number: d, constant: true}
-}
-
 func (x *expression) unary(n *ast.UnaryNode) operand {
 	o := x.lower(n.Node)
 	negative := n.Operator == "-"
@@ -98,7 +87,7 @@ func (x *expression) unary(n *ast.UnaryNode) operand {
 	case o.kind == invalidKind:
 	case n.Operator == "!" || n.Operator == "not":
 		if o.kind == boolKind {
-			return operand{kind: boolKind, node: &ast.UnaryNode{Operator: "!", Node: o.node}}
+			return boolOf(&ast.UnaryNode{Operator: "!", Node: o.node})
 		}
 		x.fail(x.extent(n.Node), fmt.Sprintf("%s is %s, not true or false", x.shown(n.Node), o.kind),
 			fmt.Sprintf("%s binds closely: put brackets around what it shall turn round, %s (a == b).", n.Operator, n.Operator))
@@ -123,6 +112,11 @@ func (x *expression) binary(n *ast.BinaryNode) operand {
 	if n.Operator == "in" && isMetadata(n.Right) {
 		return x.inMetadata(n)
 	}
+	if x.isChain(n) && !isPlain(n.Right.(*ast.BinaryNode).Left) {
+		x.fail(n.Location(), "Chain of comparisons",
+			"The middle of a < b < c must be a name, a number or arithmetic. Join two comparisons with && instead.")
+		return operand{}
+	}
 	left, right := x.lower(n.Left), x.lower(n.Right)
 	if joins(n.Operator) {
 		// Both sides are looked at, so that a mistake in one hides none in the other.
@@ -130,7 +124,7 @@ func (x *expression) binary(n *ast.BinaryNode) operand {
 		if !okLeft || !okRight {
 			return operand{}
 		}
-		return operand{kind: boolKind, node: &ast.BinaryNode{Operator: n.Operator, Left: left.node, Right: right.node}}
+		return boolOf(&ast.BinaryNode{Operator: n.Operator, Left: left.node, Right: right.node})
 	}
 	if left.kind == invalidKind || right.kind == invalidKind {
 		return operand{}
@@ -152,7 +146,29 @@ func (x *expression) binary(n *ast.BinaryNode) operand {
 	if !ok || !x.checkOperands(n, left) {
 		return operand{}
 	}
-	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: n.Operator, Left: left.node, Right: right.node}}
+	return boolOf(&ast.BinaryNode{Operator: n.Operator, Left: left.node, Right: right.node})
+}
+
+// isChain reports whether n is the && in which expr's parser turns a < b < c.
+func (x *expression) isChain(n *ast.BinaryNode) bool {
+	return isAnd(n.Operator) && x.slice(n.Location()) != n.Operator
+}
+
+// isPlain reports whether no chain is hidden in n. Both of a chain's comparisons share the node of its middle, so that
+// chains in the middle of chains would double the work at every step.
+func isPlain(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.StringNode, *ast.PointerNode:
+		return true
+	case *ast.UnaryNode:
+		return isPlain(n.Node)
+	case *ast.BinaryNode:
+		return strings.Contains("+-*%", n.Operator) && isPlain(n.Left) && isPlain(n.Right)
+	case *ast.BuiltinNode:
+		return !slices.ContainsFunc(n.Arguments, func(a ast.Node) bool { return !isPlain(a) })
+	}
+	_, _, ok := spell(n)
+	return ok
 }
 
 var refusedOperators = map[string]string{
@@ -227,116 +243,11 @@ func (x *expression) unify(n *ast.BinaryNode, left, right operand) (l, r operand
 	return left, right, false
 }
 
-func isNumeric(o operand) bool {
-	return o.kind == amountKind || o.kind == integerKind || o.kind == numberKind
-}
-
-// convert turns a numeric operand into an amount or a whole number, exactly or not at all.
-func (x *expression) convert(o operand, to kind, at ast.Node) (operand, bool) {
-	switch {
-	case o.kind == to:
-		return o, true
-	case o.kind == integerKind: // to an amount
-		return operand{kind: to, node: exact("*", o.node, &ast.IntegerNode{Value: 100})}, true
-	}
-	n, exact := exactInt(o.number, to)
-	switch {
-	case exact:
-	case to == amountKind:
-		x.fail(x.extent(at), fmt.Sprintf("%s is not an exact amount", x.shown(at)), exactAmounts)
-	default:
-		x.fail(x.extent(at), fmt.Sprintf("%s is no whole number", x.shown(at)), "It stands beside one. Only amounts have decimals.")
-	}
-	node := &ast.IntegerNode{Value: n}
-	node.SetLocation(at.Location())
-	return operand{kind: to, node: node, constant: true}, exact
-}
-
-const exactAmounts = "Amounts have at most two decimals, and 15 digits before the point."
-
-// exactInt returns a number as expr computes with it: an amount in hundredths, a whole number as it is.
-func exactInt(d decimal.Decimal, as kind) (n int, exact bool) {
-	if as == amountKind {
-		money, err := payment.MoneyOfDecimal(d)
-		return int(money.Minor()), err == nil
-	}
-	return int(d.IntPart()), d.IsInteger() && d.Abs().LessThanOrEqual(decimal.New(math.MaxInt64, 0))
-}
-
-func (x *expression) arithmetic(n *ast.BinaryNode, left, right operand) operand {
-	if n.Operator == "+" && left.kind == textKind && right.kind == textKind {
-		return operand{kind: textKind, node: &ast.BinaryNode{Operator: "+", Left: left.node, Right: right.node}}
-	}
-	if !isNumeric(left) || !isNumeric(right) {
-		x.fail(n.Location(), fmt.Sprintf("%s needs numbers", n.Operator), fmt.Sprintf("%s is %s, %s is %s.", x.shown(n.Left), left.kind, x.shown(n.Right), right.kind))
-		return operand{}
-	}
-	if left.kind == numberKind && right.kind == numberKind && n.Operator != "%" {
-		return fold(n.Operator, left, right)
-	}
-	if n.Operator == "*" {
-		return x.multiply(n, left, right)
-	}
-	left, right, ok := x.unify(n, left, right)
-	if !ok {
-		return operand{}
-	}
-	if zero, constant := right.node.(*ast.IntegerNode); n.Operator == "%" && constant && zero.Value == 0 {
-		x.fail(x.extent(n.Right), "Division by zero", "")
-		return operand{}
-	}
-	return operand{kind: left.kind, node: exact(n.Operator, left.node, right.node)}
-}
-
-// multiply takes an amount any whole number of times.
-func (x *expression) multiply(n *ast.BinaryNode, left, right operand) operand {
-	result := integerKind
-	if left.kind == amountKind || right.kind == amountKind {
-		result = amountKind
-	}
-	if left.kind == amountKind && right.kind == amountKind {
-		x.fail(n.Location(), "An amount times an amount is no amount", "Multiply it by a whole number.")
-		return operand{}
-	}
-	ok := true
-	for _, side := range []struct {
-		o  *operand
-		at ast.Node
-	}{{&left, n.Left}, {&right, n.Right}} {
-		if side.o.kind == numberKind {
-			if !side.o.number.IsInteger() {
-				x.fail(x.extent(side.at), fmt.Sprintf("%s is no whole number", x.shown(side.at)),
-					"Its product could not be exact. For a share, multiply both sides: tax * 100 > amount * 19.")
-				return operand{}
-			}
-			*side.o, ok = x.convert(*side.o, integerKind, side.at)
-		}
-		if !ok {
-			return operand{}
-		}
-	}
-	return operand{kind: result, node: exact("*", left.node, right.node)}
-}
-
-// fold computes with constants. Digits are bounded by the length of an expression.
-func fold(operator string, left, right operand) operand {
-	switch operator {
-	case "+":
-		left.number = left.number.Add(right.number)
-	case "-":
-		left.number = left.number.Sub(right.number)
-	default:
-		left.number = left.number.Mul(right.number)
-	}
-	return left
-}
-
-// exact calls one of exactFunctions.
-func exact(operator string, a, b ast.Node) ast.Node {
-	return &ast.CallNode{Callee: &ast.IdentifierNode{Value: "exact " + operator}, Arguments: []ast.Node{a, b}}
-}
-
 func (x *expression) conditional(n *ast.ConditionalNode) operand {
+	if n.Cond == n.Exp1 { // one node in two places: ?: in ?: would double the work at every step
+		x.fail(n.Cond.Location(), "a ?: b is no part of conditions", "Write a || b.")
+		return operand{}
+	}
 	condition, yes, no := x.lower(n.Cond), x.lower(n.Exp1), x.lower(n.Exp2)
 	if !x.isCondition(n.Cond, condition) || yes.kind == invalidKind || no.kind == invalidKind {
 		return operand{}
@@ -361,11 +272,11 @@ func isMetadata(n ast.Node) bool {
 func (x *expression) inMetadata(n *ast.BinaryNode) operand {
 	key, ok := n.Left.(*ast.StringNode)
 	if !ok {
-		x.fail(x.extent(n.Left), fmt.Sprintf("%s is no constant", x.shown(n.Left)), "Write the key in quotes.")
+		x.fail(n.Left.Location(), "A key must be a constant", "Write it in quotes.")
 		return operand{}
 	}
 	field := x.use(x.metadata(key.Value))
-	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: "!=", Left: field.node, Right: &ast.StringNode{}}}
+	return boolOf(&ast.BinaryNode{Operator: "!=", Left: field.node, Right: &ast.StringNode{}})
 }
 
 // maxPattern bounds a regular expression's compiled size, and with it the time that a long text takes to match.
@@ -373,7 +284,8 @@ const maxPattern = 1000
 
 func (x *expression) matches(n *ast.BinaryNode, left, right operand) operand {
 	if left.kind != textKind || right.kind != textKind {
-		x.fail(n.Location(), "matches needs texts", fmt.Sprintf("%s is %s, %s is %s.", x.shown(n.Left), left.kind, x.shown(n.Right), right.kind))
+		x.fail(n.Location(), "matches needs texts",
+			fmt.Sprintf("%s is %s, %s is %s.", x.shown(n.Left), left.kind, x.shown(n.Right), right.kind))
 		return operand{}
 	}
 	if !right.constant {
@@ -383,7 +295,8 @@ func (x *expression) matches(n *ast.BinaryNode, left, right operand) operand {
 	pattern := right.node.(*ast.StringNode).Value
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		x.fail(x.extent(n.Right), "Mistake in the pattern", strings.TrimPrefix(err.Error(), "error parsing regexp: ")+".")
+		x.fail(x.extent(n.Right), "Mistake in the pattern",
+			strings.TrimPrefix(err.Error(), "error parsing regexp: ")+".")
 		return operand{}
 	}
 	program, err := syntax.Compile(parsed.Simplify())
@@ -391,7 +304,7 @@ func (x *expression) matches(n *ast.BinaryNode, left, right operand) operand {
 		x.fail(x.extent(n.Right), "The pattern is too large", "Write fewer or smaller repetitions.")
 		return operand{}
 	}
-	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: "matches", Left: left.node, Right: right.node}}
+	return boolOf(&ast.BinaryNode{Operator: "matches", Left: left.node, Right: right.node})
 }
 
 // call lowers calls of methods and of names that are no functions; the parts of now are all that there is.
@@ -404,7 +317,7 @@ func (x *expression) call(n *ast.CallNode) operand {
 		if layout, constant := n.Arguments[0].(*ast.StringNode); constant {
 			return x.use(x.format(layout.Value))
 		}
-		x.fail(x.extent(n.Arguments[0]), fmt.Sprintf("%s is no constant", x.shown(n.Arguments[0])), "Write a layout in quotes, like '15:04'.")
+		x.fail(n.Arguments[0].Location(), "A layout must be a constant", "Write it in quotes, like '15:04'.")
 		return operand{}
 	}
 	if r := x.references[key]; ok && r != nil {
@@ -412,7 +325,8 @@ func (x *expression) call(n *ast.CallNode) operand {
 	}
 	switch {
 	case len(segments) == 1:
-		x.fail(n.Location(), fmt.Sprintf("Unknown function %q", segments[0].name), unknown(segments[0].name, functionNames))
+		x.fail(n.Location(), fmt.Sprintf("Unknown function %q", segments[0].name),
+			unknown(segments[0].name, functionNames))
 		return operand{}
 	case len(segments) > 0 && segments[0].name == "now":
 		return x.unknownName(key, segments)

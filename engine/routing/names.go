@@ -9,11 +9,8 @@ import (
 	"time"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/types"
-	"github.com/shopspring/decimal"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/cauce-pay/cauce/payment"
 )
@@ -103,7 +100,8 @@ var clock = map[string]func(time.Time) any{
 var bogota = time.FixedZone("America/Bogota", -5*60*60)
 
 func clockReference(key string, part func(time.Time) any) *reference {
-	r := &reference{key: key, kind: integerKind, value: func(_ *payment.Request, now time.Time) any { return part(now.In(bogota)) }}
+	r := &reference{key: key, kind: integerKind}
+	r.value = func(_ *payment.Request, now time.Time) any { return part(now.In(bogota)) }
 	if _, ok := part(time.Time{}).(string); ok {
 		r.kind = textKind
 	}
@@ -112,7 +110,7 @@ func clockReference(key string, part func(time.Time) any) *reference {
 
 func newLanguage(locals map[string]constant) *language {
 	l := &language{
-		locals: locals, localNames: slices.Sorted(maps.Keys(locals)), references: map[string]*reference{},
+		locals: locals, references: map[string]*reference{},
 		parsing: conf.CreateNew(), compiling: conf.New(types.Map{}),
 	}
 	l.parsing.MaxNodes = maxExpressionNodes
@@ -261,97 +259,3 @@ func prefixed(prefix string, names []string) []string {
 	}
 	return out
 }
-
-// constant is a local as conditions see it: an operand, an object of constants, or why it cannot be used.
-type constant struct {
-	operand operand
-	members map[string]constant
-	refusal string
-}
-
-// conditionLocals converts the locals for conditions.
-func (l *loader) conditionLocals() map[string]constant {
-	constants := make(map[string]constant, len(l.locals))
-	for name, local := range l.locals {
-		constants[name] = constantOf(local.value)
-	}
-	return constants
-}
-
-func constantOf(v cty.Value) constant {
-	t := v.Type()
-	switch {
-	case v.ContainsMarked():
-		return constant{refusal: "It comes from env() or file(), and a decision depends on nothing but the rules and the payment."}
-	case !v.IsWhollyKnown(): // its own fault is reported where it is written
-		return constant{}
-	case v.IsNull():
-		return constant{refusal: "It is null."}
-	case t == cty.String:
-		return constant{operand: textConstant(v.AsString())}
-	case t == cty.Bool:
-		return constant{operand: operand{kind: boolKind, node: &ast.BoolNode{Value: v.True()}}}
-	case t == cty.Number:
-		return numberConstant(v)
-	case isList(v):
-		return listConstant(v.AsValueSlice())
-	}
-	members := map[string]constant{}
-	for name, member := range v.AsValueMap() {
-		members[name] = constantOf(member)
-	}
-	return constant{members: members}
-}
-
-func textConstant(s string) operand {
-	return operand{kind: textKind, node: &ast.StringNode{Value: s}, constant: true}
-}
-
-// numberConstant takes a number digit by digit: cty prints the shortest decimal that reads back as the same value.
-func numberConstant(v cty.Value) constant {
-	d, err := decimal.NewFromString(numberText(v))
-	if err != nil || len(numberText(v)) > 40 {
-		return constant{refusal: "It is a number of more than 40 digits."}
-	}
-	return constant{operand: operand{kind: numberKind, number: d, constant: true}}
-}
-
-// localName lowers local.NAME, and local.NAME.MEMBER where it is an object.
-func (x *expression) localName(segments []segment) operand {
-	c := constant{members: x.locals}
-	path := "local"
-	for _, s := range segments[1:] {
-		path += "." + s.name
-		next, ok := c.members[s.name]
-		if !ok {
-			names := x.localNames
-			if len(segments) > 2 {
-				names = slices.Sorted(maps.Keys(c.members))
-			}
-			x.fail(s.node.Location(), fmt.Sprintf("Unknown %s", path), unknown(s.name, names))
-			return operand{}
-		}
-		c = next
-	}
-	last := segments[len(segments)-1].node
-	switch {
-	case c.refusal != "":
-		x.fail(last.Location(), fmt.Sprintf("%s cannot be used in a condition", path), c.refusal)
-	case c.members != nil:
-		x.fail(last.Location(), fmt.Sprintf("%s is no value", path), fmt.Sprintf("Write %s.NAME, with the name of one.", path))
-	}
-	return c.operand
-}
-
-// exactFunctions are the arithmetic of conditions, under names that no expression can call.
-var exactFunctions = func() map[string]*builtin.Function {
-	m := map[string]*builtin.Function{}
-	for name, f := range exactArithmetic {
-		m["exact "+name] = &builtin.Function{
-			Name:  "exact " + name,
-			Types: []reflect.Type{reflect.TypeFor[func(int, int) int]()},
-			Func:  func(args ...any) (any, error) { return f(args[0].(int), args[1].(int)) },
-		}
-	}
-	return m
-}()

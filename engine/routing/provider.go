@@ -79,7 +79,9 @@ func (l *loader) readProvider(b *hcl.Block) {
 		p.SHA256 = l.sha256(a)
 	}
 	if a := content.Attributes["timeout"]; a != nil {
-		p.Timeout, _ = l.duration(a.Name, a.Expr, minTimeout, maxTimeout)
+		if text, ok := l.text(a.Name, a.Expr); ok {
+			p.Timeout = l.duration(a.Name, a.Expr, text, minTimeout, maxTimeout)
+		}
 	}
 	if a := content.Attributes["notification_secret"]; a != nil {
 		p.NotificationSecret = l.notificationSecret(a)
@@ -92,11 +94,12 @@ func (l *loader) readProvider(b *hcl.Block) {
 		l.readConfig(&p, config)
 	}
 	l.rules.providers = append(l.rules.providers, p)
+	l.providerNames = append(l.providerNames, name)
 }
 
 // plugin reads a plugin's name, or its path: what holds a slash.
 func (l *loader) plugin(a *hcl.Attribute) string {
-	text, ok := l.text(a)
+	text, ok := l.text(a.Name, a.Expr)
 	switch {
 	case !ok:
 	case strings.ContainsRune(text.Text, '/') || filepath.IsAbs(text.Text):
@@ -105,27 +108,30 @@ func (l *loader) plugin(a *hcl.Attribute) string {
 		}
 		return filepath.Join(l.dir, text.Text)
 	case !isName(text.Text):
-		l.fault(a.Expr.Range(), "plugin: "+text.quoted()+" is neither a name nor a path", `A path holds a slash, like "./my-plugin".`)
+		l.fault(a.Expr.Range(), "plugin: "+text.quoted()+" is neither a name nor a path",
+			`A path holds a slash, like "./my-plugin".`)
 	}
 	return text.Text
 }
 
 // sha256 reads 64 hexadecimal digits.
 func (l *loader) sha256(a *hcl.Attribute) string {
-	text, ok := l.text(a)
+	text, ok := l.text(a.Name, a.Expr)
 	digits := strings.ToLower(text.Text)
 	if ok && (len(digits) != 64 || strings.Trim(digits, "0123456789abcdef") != "") {
-		l.fault(a.Expr.Range(), "sha256 must be 64 hexadecimal digits", fmt.Sprintf("It has %d characters.", len(digits)))
+		l.fault(a.Expr.Range(), "sha256 must be 64 hexadecimal digits",
+			fmt.Sprintf("It has %d characters.", len(digits)))
 	}
 	return digits
 }
 
 // notificationSecret reads the part of a URL's path that only the provider knows.
 func (l *loader) notificationSecret(a *hcl.Attribute) string {
-	text, ok := l.text(a)
+	text, ok := l.text(a.Name, a.Expr)
 	usable := strings.Trim(text.Text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 	if ok && (!usable || text.Text == "" || len(text.Text) > 128) {
-		l.fault(a.Expr.Range(), "notification_secret cannot be part of a URL", "Use 1 to 128 letters, digits, hyphens or underscores.")
+		l.fault(a.Expr.Range(), "notification_secret cannot be part of a URL",
+			"Use 1 to 128 letters, digits, hyphens or underscores.")
 	}
 	return text.Text
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/cauce-pay/cauce/payment"
 )
@@ -46,7 +47,8 @@ func (l *loader) readRoute(b *hcl.Block) {
 	providers, reject := content.Attributes["providers"], content.Attributes["reject"]
 	switch {
 	case providers == nil && reject == nil:
-		l.fault(b.LabelRanges[0], fmt.Sprintf("Route %q decides nothing", name), "Give it providers, or a text to reject with.")
+		l.fault(b.LabelRanges[0], fmt.Sprintf("Route %q decides nothing", name),
+			"Give it providers, or a text to reject with.")
 	case providers != nil && reject != nil:
 		l.fault(reject.NameRange, fmt.Sprintf("Route %q has both providers and reject", name), "Take one of them away.")
 	case reject != nil:
@@ -59,35 +61,29 @@ func (l *loader) readRoute(b *hcl.Block) {
 func (l *loader) readReject(r *route, a *hcl.Attribute, content *hcl.BodyContent) {
 	for _, name := range []string{"strategy", "failover"} {
 		if extra := content.Attributes[name]; extra != nil {
-			l.fault(extra.NameRange, fmt.Sprintf("%s belongs to a route with providers", name), "A route that rejects tries nobody.")
+			l.fault(extra.NameRange, fmt.Sprintf("%s belongs to a route with providers", name),
+				"A route that rejects tries nobody.")
 		}
 	}
-	text, ok := l.text(a)
-	switch {
-	case !ok:
-	case text.Secret:
-		l.fault(a.Expr.Range(), "reject cannot come from env() or file()", "It is shown to whoever asked for the payment, and must be the same everywhere.")
-	case strings.TrimSpace(text.Text) == "":
+	text, ok := l.openText(a.Name, a.Expr)
+	if ok && strings.TrimSpace(text.Text) == "" {
 		l.fault(a.Expr.Range(), "reject is empty", "Say why the payment is refused; the text becomes the failure's message.")
 	}
 	r.reject = text.Text
 }
 
 func (l *loader) readCandidates(r *route, a *hcl.Attribute, content *hcl.BodyContent) {
-	known := make([]string, len(l.rules.providers))
-	for i, p := range l.rules.providers {
-		known[i] = p.Name
-	}
 	var ok bool
-	if r.candidates, ok = l.choices("providers", a.Expr, known); ok && len(r.candidates) == 0 {
+	if r.candidates, ok = l.choices("providers", a.Expr, l.providerNames); ok && len(r.candidates) == 0 {
 		l.fault(a.Expr.Range(), "providers is empty", "Name at least one provider.")
 	}
 	r.strategy = strategies[0]
 	if a := content.Attributes["strategy"]; a != nil {
-		text, ok := l.text(a)
+		text, ok := l.openText(a.Name, a.Expr)
 		if ok && !slices.Contains(strategies, text.Text) {
 			l.fault(a.Expr.Range(), "Unknown strategy "+text.quoted(), unknown(text.Text, strategies))
 		}
+		r.strategy = text.Text
 	}
 	r.failover = payment.Failover{On: defaultFailoverOn, MaxAttempts: max(1, len(r.candidates))}
 	if a := content.Attributes["failover"]; a != nil {
@@ -98,7 +94,8 @@ func (l *loader) readCandidates(r *route, a *hcl.Attribute, content *hcl.BodyCon
 func (l *loader) readFailover(f *payment.Failover, a *hcl.Attribute) {
 	object, ok := a.Expr.(*hclsyntax.ObjectConsExpr)
 	if !ok {
-		l.fault(a.Expr.Range(), "failover must be written out", `Write { on = ["unavailable"], max_attempts = 2, within = "30s" }, each part optional.`)
+		l.fault(a.Expr.Range(), "failover must be written out",
+			`Write { on = ["unavailable"], max_attempts = 2, within = "30s" }, each part optional.`)
 		return
 	}
 	readers := map[string]func(name string, e hcl.Expression){
@@ -107,13 +104,14 @@ func (l *loader) readFailover(f *payment.Failover, a *hcl.Attribute) {
 			f.MaxAttempts, _ = l.whole(name, e, 1, maxAttempts)
 		},
 		"within": func(name string, e hcl.Expression) {
-			d, _ := l.duration(name, e, time.Millisecond, maxWithin)
-			f.Within = payment.Duration(d)
+			if text, ok := l.openText(name, e); ok {
+				f.Within = payment.Duration(l.duration(name, e, text, time.Millisecond, maxWithin))
+			}
 		},
 	}
 	seen := map[string]bool{}
 	for _, item := range object.Items {
-		name := hcl.ExprAsKeyword(item.KeyExpr)
+		name := keyOf(item)
 		read := readers[name]
 		switch {
 		case read == nil:
@@ -125,6 +123,15 @@ func (l *loader) readFailover(f *payment.Failover, a *hcl.Attribute) {
 		}
 		seen[name] = true
 	}
+}
+
+// keyOf returns the name of a part of an object, quoted or not; "" where it is neither.
+func keyOf(item hclsyntax.ObjectConsItem) string {
+	key, _ := item.KeyExpr.Value(nil)
+	if key.IsNull() || !key.IsKnown() || key.Type() != cty.String {
+		return ""
+	}
+	return key.AsString()
 }
 
 // failoverOn reads the codes; doubt gets an explanation of its own.

@@ -122,7 +122,8 @@ func readSecret(dir, name string) (string, *callError) {
 		return "", callErrorf("", "%s is not a regular file", name)
 	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return "", callErrorf(fmt.Sprintf("Take that permission away: its mode is %04o.", mode), "File %s can be changed by other users", name)
+		return "", callErrorf(fmt.Sprintf("Take that permission away: its mode is %04o.", mode),
+			"File %s can be changed by other users", name)
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
 	switch {

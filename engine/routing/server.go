@@ -16,7 +16,9 @@ func defaultStore(dir string) Store { return Store{Kind: "pebble", Path: filepat
 var (
 	serverSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "listen"}, {Name: "public_url"}}}
 	storeSchema  = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "path"}}}
-	apiKeySchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "sha256", Required: true}, {Name: "scopes", Required: true}}}
+	apiKeySchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
+		{Name: "sha256", Required: true}, {Name: "scopes", Required: true},
+	}}
 
 	storeKinds = []string{"pebble"}
 	scopes     = []string{"payments", "read", "admin"}
@@ -28,18 +30,21 @@ func (l *loader) readServer(b *hcl.Block) {
 		return
 	}
 	if a := content.Attributes["listen"]; a != nil {
-		text, ok := l.text(a)
+		text, ok := l.text(a.Name, a.Expr)
 		colon := strings.LastIndexByte(text.Text, ':')
 		if _, err := strconv.ParseUint(text.Text[colon+1:], 10, 16); ok && (colon < 0 || err != nil) {
-			l.fault(a.Expr.Range(), "listen: "+text.quoted()+" is no address", `Write a host and a port, like "127.0.0.1:8080".`)
+			l.fault(a.Expr.Range(), "listen: "+text.quoted()+" is no address",
+				`Write a host and a port, like "127.0.0.1:8080".`)
 		}
 		l.rules.server.Listen = text.Text
 	}
 	if a := content.Attributes["public_url"]; a != nil {
-		text, ok := l.text(a)
+		text, ok := l.text(a.Name, a.Expr)
 		u, err := url.Parse(text.Text)
-		if ok && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
-			l.fault(a.Expr.Range(), "public_url: "+text.quoted()+" is no absolute http or https URL", `Write it like "https://pay.example.com".`)
+		if ok && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil ||
+			u.RawQuery != "" || u.Fragment != "") {
+			l.fault(a.Expr.Range(), "public_url: "+text.quoted()+" is no absolute http or https URL",
+				`Write it like "https://pay.example.com".`)
 		}
 		l.rules.server.PublicURL = strings.TrimRight(text.Text, "/")
 	}
@@ -55,7 +60,7 @@ func (l *loader) readStore(b *hcl.Block) {
 		return
 	}
 	if a := content.Attributes["path"]; a != nil {
-		text, ok := l.text(a)
+		text, ok := l.text(a.Name, a.Expr)
 		switch {
 		case ok && text.Text == "":
 			l.fault(a.Expr.Range(), "path is empty", "Name the directory that keeps the payments.")

@@ -31,7 +31,9 @@ const (
 // where relative paths in the rules start.
 func readSources(path string) (sources []*source, dir string, ds Diagnostics) {
 	fail := func(name, format string, args ...any) {
-		ds = append(ds, Diagnostic{Severity: Error, File: name, Summary: "Rules cannot be read", Detail: fmt.Sprintf(format, args...)})
+		ds = append(ds, Diagnostic{
+			Severity: Error, File: name, Summary: "Rules cannot be read", Detail: fmt.Sprintf(format, args...),
+		})
 	}
 	names, dir, err := rulesFiles(path)
 	if err != nil {

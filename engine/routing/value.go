@@ -70,18 +70,32 @@ func (l *loader) localName(t hcl.Traversal) (string, bool) {
 	return name, true
 }
 
-// text reads an attribute that is text.
-func (l *loader) text(a *hcl.Attribute) (Value, bool) {
-	v, ok := l.value(a.Expr)
+// text reads a text.
+func (l *loader) text(name string, e hcl.Expression) (Value, bool) {
+	v, ok := l.value(e)
 	if !ok {
 		return Value{}, false
 	}
 	plain, marks := v.Unmark()
 	if plain.IsNull() || plain.Type() != cty.String {
-		l.fault(a.Expr.Range(), fmt.Sprintf("%s must be text", a.Name), "Write it in quotes.")
+		l.fault(e.Range(), fmt.Sprintf("%s must be text", name), "Write it in quotes.")
 		return Value{}, false
 	}
 	return Value{Text: plain.AsString(), Secret: len(marks) > 0}, true
+}
+
+// openText reads a text that is part of decisions, and so may be no secret.
+func (l *loader) openText(name string, e hcl.Expression) (Value, bool) {
+	text, ok := l.text(name, e)
+	if text.Secret {
+		l.faultSecret(name, e)
+	}
+	return text, ok && !text.Secret
+}
+
+func (l *loader) faultSecret(name string, e hcl.Expression) {
+	l.fault(e.Range(), fmt.Sprintf("%s cannot come from env() or file()", name),
+		"Write it out: it is shown, and must be the same wherever the rules are used.")
 }
 
 // scalar reads text, a number or a boolean as text; a number that is written out keeps its digits.
@@ -114,22 +128,18 @@ func numberText(v cty.Value) string {
 	return s.AsString()
 }
 
-// duration reads text like "20s" within bounds.
-func (l *loader) duration(name string, e hcl.Expression, least, most time.Duration) (time.Duration, bool) {
-	text, ok := l.text(&hcl.Attribute{Name: name, Expr: e})
-	if !ok {
-		return 0, false
-	}
+// duration takes text like "20s", within bounds.
+func (l *loader) duration(name string, e hcl.Expression, text Value, least, most time.Duration) time.Duration {
 	d, err := time.ParseDuration(text.Text)
 	switch {
 	case err != nil:
-		l.fault(e.Range(), fmt.Sprintf("%s: %s is no duration", name, text.quoted()), `Write a number and a unit, like "20s" or "2m".`)
+		l.fault(e.Range(), fmt.Sprintf("%s: %s is no duration", name, text.quoted()),
+			`Write a number and a unit, like "20s" or "2m".`)
 	case d < least || d > most:
-		l.fault(e.Range(), fmt.Sprintf("%s: %s is out of range", name, text.quoted()), fmt.Sprintf("It must be %s to %s.", least, most))
-	default:
-		return d, true
+		l.fault(e.Range(), fmt.Sprintf("%s: %s is out of range", name, text.quoted()),
+			fmt.Sprintf("It must be %s to %s.", least, most))
 	}
-	return 0, false
+	return d
 }
 
 // whole reads a whole number within bounds.
@@ -161,7 +171,7 @@ func (l *loader) words(name string, e hcl.Expression) ([]word, bool) {
 		return nil, false
 	}
 	if v.ContainsMarked() {
-		l.fault(e.Range(), fmt.Sprintf("%s cannot come from env() or file()", name), "Write the names out: they are no secrets, and decisions must be the same everywhere.")
+		l.faultSecret(name, e)
 		return nil, false
 	}
 	if v.IsNull() || !isList(v) {
@@ -199,7 +209,7 @@ func (l *loader) choices(name string, e hcl.Expression, known []string) ([]strin
 }
 
 func (l *loader) chosen(name string, list []word, known []string) (out []string, ok bool) {
-	ok = true
+	out, ok = []string{}, true
 	seen := map[string]bool{}
 	for _, w := range list {
 		switch {

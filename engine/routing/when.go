@@ -135,11 +135,13 @@ func (x *expression) fail(at file.Location, summary, detail string) {
 
 func (x *expression) compile(text string) []condition {
 	if len(text) > maxExpression {
-		x.fail(file.Location{}, "Expression too long", fmt.Sprintf("It may have %d bytes. Split the route in two.", maxExpression))
+		x.fail(file.Location{}, "Expression too long",
+			fmt.Sprintf("It may have %d bytes. Split the route in two.", maxExpression))
 		return nil
 	}
 	if at, deep := tooDeep(x.text); deep {
-		x.fail(file.Location{From: at}, "Nested too deeply", fmt.Sprintf("Brackets may be nested %d deep.", maxExpressionDepth))
+		x.fail(file.Location{From: at}, "Nested too deeply",
+			fmt.Sprintf("Brackets may be nested %d deep.", maxExpressionDepth))
 		return nil
 	}
 	root, err := x.parse(text)
@@ -211,11 +213,13 @@ func (x *expression) failParse(err error) {
 	case strings.TrimSpace(string(x.text)) == "":
 		x.fail(at, "Empty condition", "Leave when out where every payment matches.")
 	case token != nil && token[1] == "EOF":
-		x.fail(file.Location{From: len(x.text)}, "The expression ends too early", "Something is missing after its last word, or a bracket is open.")
+		x.fail(file.Location{From: len(x.text)}, "The expression ends too early",
+			"Something is missing after its last word, or a bracket is open.")
 	case token != nil:
 		x.fail(at, fmt.Sprintf("Unexpected %q", token[2]), hintFor[token[2]])
 	case strings.Contains(message, "maximum allowed nodes"):
-		x.fail(at, "Expression too large", fmt.Sprintf("It may have %d parts. Put long lists into locals.", maxExpressionNodes))
+		x.fail(at, "Expression too large",
+			fmt.Sprintf("It may have %d parts. Put long lists into locals.", maxExpressionNodes))
 	default:
 		x.fail(at, "Mistake in the expression", strings.TrimRight(strings.ToUpper(message[:1])+message[1:], ".")+".")
 	}
@@ -258,13 +262,13 @@ type part struct {
 	text string
 }
 
-// split takes the outermost && apart. The && in which expr's parser turns 1 < amount < 5 is not written as such.
+// split takes the outermost && apart.
 func (x *expression) split(root ast.Node) []part {
 	var parts []part
 	from := 0
 	var visit func(ast.Node)
 	visit = func(n ast.Node) {
-		if b, ok := n.(*ast.BinaryNode); ok && (b.Operator == "&&" || b.Operator == "and") && x.slice(b.Location()) == b.Operator {
+		if b, ok := n.(*ast.BinaryNode); ok && isAnd(b.Operator) && !x.isChain(b) {
 			visit(b.Left)
 			parts[len(parts)-1].text = string(x.text[from:b.Location().From])
 			from = b.Location().To
@@ -302,7 +306,7 @@ func (x *expression) slice(at file.Location) string {
 
 // extent returns where a node and everything below it is written, up to the brackets that close it.
 func (x *expression) extent(n ast.Node) file.Location {
-	f := &extentFinder{extent: n.Location()}
+	f := &extentFinder{extent: file.Location{From: len(x.text)}}
 	ast.Walk(&n, f)
 	written := x.slice(f.extent)
 	open := strings.Count(written, "(") + strings.Count(written, "[") - strings.Count(written, ")") - strings.Count(written, "]")
@@ -319,6 +323,9 @@ type extentFinder struct{ extent file.Location }
 
 func (f *extentFinder) Visit(n *ast.Node) {
 	at := (*n).Location()
+	if at.From >= at.To { // expr gives `if` no place
+		return
+	}
 	f.extent.From = min(f.extent.From, at.From)
 	f.extent.To = max(f.extent.To, at.To)
 }
@@ -329,7 +336,6 @@ func (x *expression) shown(n ast.Node) string { return x.slice(x.extent(n)) }
 // language is what all the conditions of a set of rules share.
 type language struct {
 	locals     map[string]constant
-	localNames []string
 	references map[string]*reference
 	used       []*reference // those that conditions read
 	parsing    *conf.Config

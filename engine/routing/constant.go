@@ -2,11 +2,92 @@ package routing
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/shopspring/decimal"
 	"github.com/zclconf/go-cty/cty"
 )
+
+// constant is a local as conditions see it: an operand, an object of constants, or why it cannot be used.
+type constant struct {
+	operand operand
+	members map[string]constant
+	refusal string
+}
+
+// conditionLocals converts the locals for conditions.
+func (l *loader) conditionLocals() map[string]constant {
+	constants := make(map[string]constant, len(l.locals))
+	for name, local := range l.locals {
+		constants[name] = constantOf(local.value)
+	}
+	return constants
+}
+
+func constantOf(v cty.Value) constant {
+	t := v.Type()
+	switch {
+	case v.IsMarked() || isList(v) && v.ContainsMarked():
+		return constant{refusal: "It comes from env() or file(); a decision depends on the rules and the payment alone."}
+	case !v.IsWhollyKnown(): // its own fault is reported where it is written
+		return constant{}
+	case v.IsNull():
+		return constant{refusal: "It is null."}
+	case t == cty.String:
+		return constant{operand: textConstant(v.AsString())}
+	case t == cty.Bool:
+		return constant{operand: operand{kind: boolKind, node: &ast.BoolNode{Value: v.True()}}}
+	case t == cty.Number:
+		return numberConstant(v)
+	case isList(v):
+		return listConstant(v.AsValueSlice())
+	}
+	members := map[string]constant{}
+	for name, member := range v.AsValueMap() {
+		members[name] = constantOf(member)
+	}
+	return constant{members: members}
+}
+
+func textConstant(s string) operand {
+	return operand{kind: textKind, node: &ast.StringNode{Value: s}, constant: true}
+}
+
+// numberConstant takes a number digit by digit: cty prints the shortest decimal that reads back as the same value.
+func numberConstant(v cty.Value) constant {
+	d, err := decimal.NewFromString(numberText(v))
+	if err != nil || len(numberText(v)) > maxDigits {
+		return constant{refusal: fmt.Sprintf("It is a number of more than %d digits.", maxDigits)}
+	}
+	return constant{operand: operand{kind: numberKind, number: d, constant: true}}
+}
+
+// localName lowers local.NAME, and local.NAME.MEMBER where it is an object.
+func (x *expression) localName(segments []segment) operand {
+	c := constant{members: x.locals}
+	path := "local"
+	for _, s := range segments[1:] {
+		path += "." + s.name
+		next, ok := c.members[s.name]
+		if !ok {
+			x.fail(s.node.Location(), fmt.Sprintf("Unknown %s", path),
+				unknown(s.name, slices.Sorted(maps.Keys(c.members))))
+			return operand{}
+		}
+		c = next
+	}
+	last := segments[len(segments)-1].node
+	switch {
+	case c.refusal != "":
+		x.fail(last.Location(), fmt.Sprintf("%s cannot be used in a condition", path), c.refusal)
+	case c.members != nil:
+		x.fail(last.Location(), fmt.Sprintf("%s is no value", path),
+			fmt.Sprintf("Write %s.NAME, with the name of one.", path))
+	}
+	return c.operand
+}
 
 // constants are the elements of a list: all texts, or all numbers. What expr needs of them is built once, however
 // many routes use the list.
@@ -69,7 +150,8 @@ func (x *expression) array(n *ast.ArrayNode) operand {
 				"A list holds texts, or numbers. Compare fields one by one, with ||.")
 			return operand{}
 		case !list.add(e):
-			x.fail(x.extent(element), fmt.Sprintf("%s is %s, in %s", x.shown(element), e.kind, list), "A list holds texts, or numbers.")
+			x.fail(x.extent(element), fmt.Sprintf("%s is %s, in %s", x.shown(element), e.kind, list),
+				"A list holds texts, or numbers.")
 			return operand{}
 		}
 	}
@@ -99,7 +181,7 @@ func (x *expression) in(n *ast.BinaryNode, left, right operand) operand {
 	if !ok {
 		return operand{}
 	}
-	return operand{kind: boolKind, node: &ast.BinaryNode{Operator: "in", Left: left.node, Right: &ast.ConstantNode{Value: set}}}
+	return boolOf(&ast.BinaryNode{Operator: "in", Left: left.node, Right: &ast.ConstantNode{Value: set}})
 }
 
 // set returns a list as a set in which to look for something of a kind.
@@ -137,7 +219,8 @@ func (x *expression) ints(list *constants, as kind, at ast.Node) ([]int, bool) {
 	for i, d := range list.numbers {
 		var exact bool
 		if ints[i], exact = exactInt(d, as); !exact {
-			x.fail(x.extent(at), fmt.Sprintf("%s cannot be %s, exactly", d, as), exactAmounts+" Whole numbers have none.")
+			x.fail(x.extent(at), fmt.Sprintf("%s cannot be %s, exactly", d, as),
+				exactAmounts+" Whole numbers have none.")
 			return nil, false
 		}
 	}
