@@ -2,8 +2,12 @@ package wire
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -246,6 +250,37 @@ func TestDecodeRefuses(t *testing.T) {
 				t.Errorf("err = %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestEveryStatusIsKnown reads the statuses from the contract's source, so that none that is added there is
+// taken for garbage here.
+func TestEveryStatusIsKnown(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../../provider.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "Status" {
+			found++
+			status, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := decodeOutcome(&pb.Outcome{Status: status}, lookupStatuses); err != nil {
+				t.Errorf("%s: %v", spec.Names[0].Name, err)
+			}
+		}
+		return true
+	})
+	if found != len(lookupStatuses) {
+		t.Errorf("provider.go has %d statuses, the wire %d", found, len(lookupStatuses))
 	}
 }
 

@@ -68,7 +68,7 @@ func (d *decoder) status(text string, allowed []provider.Status) provider.Status
 
 var (
 	submitStatuses = []provider.Status{
-		provider.Pending, provider.Succeeded, provider.Rejected, provider.Expired, provider.Failed,
+		provider.Pending, provider.Authorized, provider.Succeeded, provider.Rejected, provider.Expired, provider.Failed,
 	}
 	lookupStatuses = append([]provider.Status{provider.Absent}, submitStatuses...)
 	// A line of a statement whose word the plugin does not know has none: the rest of the page is still of use.

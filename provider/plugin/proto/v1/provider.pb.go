@@ -1988,12 +1988,13 @@ func (x *Query) GetSubmittedAt() *timestamppb.Timestamp {
 // never copied from the request: the router compares them with its own. Leave empty what it did not say.
 type Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// pending    the provider has it; the payer or a bank must act
-	// succeeded  the money moved
-	// rejected   a final no of payer, bank or provider; nothing moved
-	// expired    nobody acted in time; nothing moved
-	// failed     certainly not executed, and this attempt never will be
-	// absent     lookup only: the provider does not know it (yet)
+	// pending     the provider has it; the payer or a bank must act
+	// authorized  the payer has acted and must not pay again; the provider has yet to close it
+	// succeeded   the money moved
+	// rejected    a final no of payer, bank or provider; nothing moved
+	// expired     nobody acted in time; nothing moved
+	// failed      certainly not executed, and this attempt never will be
+	// absent      lookup only: the provider does not know it (yet)
 	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	Key    string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	// The provider's own id.
