@@ -72,37 +72,51 @@ func (x *expression) visitTests(n ast.Node, negated bool, guarded map[string]boo
 	for _, key := range slices.Sorted(maps.Keys(x.optionalFields(n))) {
 		if !guarded[key] {
 			at := x.extent(n)
-			x.faults = append(x.faults, fault{at.From, at.To, Warning, fmt.Sprintf("%s may be absent, and this then holds", key),
-				fmt.Sprintf("Write %s != '' && … if it shall not, or %s == '' || … if it shall.", key, key)})
+			x.faults = append(x.faults, fault{
+				at.From, at.To, Warning, fmt.Sprintf("%s may be absent, and this then holds", key),
+				fmt.Sprintf("Write %s != '' && … if it shall not, or %s == '' || … if it shall.", key, key),
+			})
 		}
 	}
 }
 
 // guardedBy adds the fields that are present whenever n holds (or, negated, does not).
 func (x *expression) guardedBy(n ast.Node, negated bool, guarded map[string]bool) map[string]bool {
-	out := maps.Clone(guarded)
-	switch n := n.(type) {
-	case *ast.UnaryNode:
-		return x.guardedBy(n.Node, !negated, guarded)
-	case *ast.BinaryNode:
-		if joins(n.Operator) {
-			if isAnd(n.Operator) != negated {
-				out = x.guardedBy(n.Right, negated, x.guardedBy(n.Left, negated, out))
-			}
-			return out
-		}
-		if s, ok := n.Right.(*ast.StringNode); ok && n.Operator == "==" && !negated {
-			if key, _, _ := spell(n.Left); key == "operation" || key == "method" {
-				for _, field := range implied[s.Value] {
-					out[field] = true
+	guarded = maps.Clone(guarded)
+	var add func(n ast.Node, negated bool)
+	add = func(n ast.Node, negated bool) {
+		switch n := n.(type) {
+		case *ast.UnaryNode:
+			add(n.Node, !negated)
+			return
+		case *ast.BinaryNode:
+			if joins(n.Operator) {
+				if isAnd(n.Operator) != negated {
+					add(n.Left, negated)
+					add(n.Right, negated)
 				}
+				return
+			}
+			for _, key := range impliedBy(n, negated) {
+				guarded[key] = true
 			}
 		}
+		if holds, ok := needsField(n); ok && holds != negated {
+			maps.Copy(guarded, x.optionalFields(n))
+		}
 	}
-	if holds, ok := needsField(n); ok && holds != negated {
-		maps.Copy(out, x.optionalFields(n))
+	add(n, negated)
+	return guarded
+}
+
+// impliedBy returns what a valid payment has if it is of the operation or method that n asks for.
+func impliedBy(n *ast.BinaryNode, negated bool) []string {
+	value, ok := n.Right.(*ast.StringNode)
+	key, _, _ := spell(n.Left)
+	if !ok || n.Operator != "==" || negated || key != "operation" && key != "method" {
+		return nil
 	}
-	return out
+	return implied[value.Value]
 }
 
 // needsField tells of a single test whether it needs its field to hold (==, in, contains, ...) or not to hold (!=,
