@@ -134,16 +134,17 @@ func claimFollows(t T, subject Subject) {
 	d.answer(payment.AttemptPending, "").due(at(200)).mustWrite(t, s)
 	claims(199)
 	claims(200, d.ID)
-	must(t, s.Schedule(background, d.ID, d.Seq, at(50)))
-	claims(49)
-	claims(50, d.ID)
-	must(t, s.Schedule(background, d.ID, d.Seq, at(300)))
+	must(t, s.Schedule(background, d.ID, d.Seq, at(500)))
+	claims(300)
+	must(t, s.Schedule(background, d.ID, d.Seq, at(301))) // earlier again
+	claims(300)
+	claims(301, d.ID)
 	d.become(payment.Pending).due(time.Time{}).mustWrite(t, s)
-	claims(10000)
-	must(t, s.Schedule(background, d.ID, d.Seq, at(60)))
-	claims(60, d.ID)
+	claims(1000)
+	must(t, s.Schedule(background, d.ID, d.Seq, at(60))) // overdue
+	claims(1001, d.ID)
 	must(t, s.Schedule(background, d.ID, d.Seq, time.Time{}))
-	claims(10000)
+	claims(2000)
 }
 
 func dueNext(t T, subject Subject) {
@@ -164,7 +165,7 @@ func dueNext(t T, subject Subject) {
 	_, err := s.Claim(background, at(15), time.Minute, 9)
 	must(t, err)
 	next(15, at(20))
-	next(75, at(10)) // the lease has ended
+	next(76, at(10)) // the lease has ended
 	_, err = s.Claim(background, at(100), time.Minute, 9)
 	must(t, err)
 	next(100, time.Time{})

@@ -71,7 +71,7 @@ func feedPages(t T, subject Subject) {
 
 func feedFollowed(t T, subject Subject) {
 	s := open(t, subject)
-	const writers, payments = 8, 10
+	const writers, payments = 6, 5
 	var writing sync.WaitGroup
 	for w := range writers {
 		writing.Go(func() {
