@@ -3,11 +3,9 @@ package routing
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 )
@@ -16,7 +14,8 @@ import (
 const (
 	maxRoutes      = 100_000
 	maxProviders   = 1000
-	maxDiagnostics = 1000 // further faults are not reported
+	maxLocals      = 10_000
+	maxDiagnostics = 1000 // of each severity; further ones are not reported
 )
 
 // Options change how rules are loaded. The zero value is the default.
@@ -33,9 +32,6 @@ func Load(path string, o *Options) (*Rules, Diagnostics) {
 	if ds.HasErrors() {
 		return nil, ds
 	}
-	if dir, err := filepath.Abs(dir); err == nil {
-		return load(sources, dir, o)
-	}
 	return load(sources, dir, o)
 }
 
@@ -47,6 +43,7 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 	}
 	l := &loader{
 		rules:     &Rules{hash: contentHash(sources), server: Server{Listen: defaultListen}, store: defaultStore(dir)},
+		found:     map[Severity]int{},
 		dir:       dir,
 		sources:   map[string]*source{},
 		functions: functions(dir, env),
@@ -124,6 +121,7 @@ var readers = map[string]func(*loader, *hcl.Block){
 type loader struct {
 	rules         *Rules
 	diagnostics   Diagnostics
+	found         map[Severity]int // reported or not
 	dir           string
 	sources       map[string]*source
 	functions     map[string]function.Function
@@ -134,8 +132,13 @@ type loader struct {
 	language      *language
 }
 
+// add keeps the first diagnostics of each severity: warnings never crowd out an error.
 func (l *loader) add(ds ...Diagnostic) {
-	l.diagnostics = append(l.diagnostics, ds[:min(len(ds), max(0, maxDiagnostics-len(l.diagnostics)))]...)
+	for _, d := range ds {
+		if l.found[d.Severity]++; l.found[d.Severity] <= maxDiagnostics {
+			l.diagnostics = append(l.diagnostics, d)
+		}
+	}
 }
 
 func (l *loader) fault(at hcl.Range, summary, detail string) {
@@ -214,8 +217,7 @@ const (
 
 func (l *loader) readLocals(blocks hcl.Blocks) {
 	for _, b := range blocks {
-		attributes := b.Body.(*hclsyntax.Body)
-		given, faults := attributes.JustAttributes()
+		given, faults := b.Body.JustAttributes()
 		l.add(l.sources[b.DefRange.Filename].diagnostics(faults)...)
 		for _, a := range inOrder(given) {
 			if first := l.locals[a.Name]; first != nil {
@@ -226,6 +228,11 @@ func (l *loader) readLocals(blocks hcl.Blocks) {
 			l.locals[a.Name] = &local{expression: a.Expr, at: a.NameRange, value: cty.DynamicVal}
 			l.localNames = append(l.localNames, a.Name)
 		}
+	}
+	if len(l.localNames) > maxLocals { // each may lean on the next, and is then computed on top of it
+		name := l.localNames[maxLocals]
+		l.fault(l.locals[name].at, "Too many locals", fmt.Sprintf("There may be %d.", maxLocals))
+		return
 	}
 	for _, name := range l.localNames {
 		l.local(name)

@@ -75,6 +75,34 @@ func TestLoad(t *testing.T) {
 			t.Errorf("got %v", ds)
 		}
 	})
+	t.Run("warnings do not crowd out an error", func(t *testing.T) {
+		t.Parallel()
+		var b strings.Builder
+		for i := range maxDiagnostics + 10 {
+			fmt.Fprintf(&b, "route \"r%d\" {\n  when = \"payer.bank != '1'\"\n  reject = \"no\"\n}\n", i)
+		}
+		if r, ds := loadText(t.TempDir(), "routing.hcl", b.String()); r == nil || len(ds) != maxDiagnostics {
+			t.Errorf("%d diagnostics", len(ds))
+		}
+		if r, ds := loadText(t.TempDir(), "routing.hcl", b.String()+"route \"last\" {}\n"); r != nil || ds.count(Error) != 1 {
+			t.Errorf("%d errors", ds.count(Error))
+		}
+	})
+	t.Run("too many locals", func(t *testing.T) {
+		t.Parallel()
+		var b strings.Builder
+		for i := range maxLocals + 1 {
+			fmt.Fprintf(&b, "l%d = [local.l%d]\n", i, i+1)
+		}
+		if r, ds := loadText(t.TempDir(), "routing.hcl", "locals {\n"+b.String()+"}\n"); r != nil || len(ds) != 1 || ds[0].Summary != "Too many locals" {
+			t.Errorf("got %.300v", ds)
+		}
+		b.Reset()
+		for i := range maxLocals - 1 {
+			fmt.Fprintf(&b, "l%d = local.l%d\n", i, i+1)
+		}
+		mustLoad(t, fmt.Sprintf("locals {\n%sl%d = 1\n}\n", b.String(), maxLocals-1))
+	})
 	t.Run("too many routes", func(t *testing.T) {
 		t.Parallel()
 		half := strings.Repeat("route r {}\n", maxRoutes/2)

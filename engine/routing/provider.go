@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // Bounds of a provider's timeout.
@@ -139,7 +138,7 @@ func (l *loader) notificationSecret(a *hcl.Attribute) string {
 func (l *loader) readConfig(p *Provider, b *hcl.Block) {
 	s := l.sources[b.DefRange.Filename]
 	p.at = s.span(b.TypeRange)
-	given, faults := b.Body.(*hclsyntax.Body).JustAttributes()
+	given, faults := b.Body.JustAttributes()
 	l.add(s.diagnostics(faults)...)
 	for _, a := range inOrder(given) {
 		p.attributes[a.Name] = s.span(a.NameRange)

@@ -23,6 +23,7 @@ import (
 const (
 	maxFileBytes = 1 << 20
 	maxFiles     = 1000
+	maxBytes     = 64 << 20 // of all files together
 	maxNesting   = 64
 	maxDigits    = 40 // of a number
 )
@@ -39,6 +40,10 @@ func readSources(path string) (sources []*source, dir string, ds Diagnostics) {
 	if err != nil {
 		fail(path, "%s.", describeFileError(err))
 	}
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	total := 0
 	for _, name := range names {
 		content, err := readBounded(name)
 		switch {
@@ -48,6 +53,10 @@ func readSources(path string) (sources []*source, dir string, ds Diagnostics) {
 			fail(name, "The file is larger than %d bytes. Rules may be spread over several files of one directory.", maxFileBytes)
 		default:
 			sources = append(sources, newSource(name, content))
+		}
+		if total += len(content); total > maxBytes {
+			fail(path, "All files together are larger than %d bytes.", maxBytes)
+			break
 		}
 	}
 	return sources, dir, ds

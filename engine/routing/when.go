@@ -1,9 +1,11 @@
 package routing
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/bits"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -73,8 +75,8 @@ func literal(s *source, e hcl.Expression) (text string, offsets []int, ok bool) 
 	if quoted {
 		start, end = start+1, end-1
 	} else { // <<NAME … NAME
-		start += strings.IndexByte(string(s.content[start:end]), '\n') + 1
-		end = max(start, start+strings.LastIndexByte(string(s.content[start:end]), '\n')+1)
+		start += bytes.IndexByte(s.content[start:end], '\n') + 1
+		end = max(start, start+bytes.LastIndexByte(s.content[start:end], '\n')+1)
 	}
 	var b strings.Builder
 	for start < end {
@@ -192,7 +194,7 @@ func (x *expression) program(node ast.Node) (*vm.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Kind().String() != "bool" {
+	if t.Kind() != reflect.Bool {
 		return nil, fmt.Errorf("it yields %s", t)
 	}
 	return compiler.Compile(tree, x.compiling)
