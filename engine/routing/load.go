@@ -14,7 +14,7 @@ import (
 const (
 	maxRoutes      = 100_000
 	maxProviders   = 1000
-	maxLocals      = 10_000
+	maxLocals      = 2000
 	maxDiagnostics = 1000 // of each severity; further ones are not reported
 )
 

@@ -103,12 +103,15 @@ func TestLoad(t *testing.T) {
 		}
 		mustLoad(t, fmt.Sprintf("locals {\n%sl%d = 1\n}\n", b.String(), maxLocals-1))
 	})
-	t.Run("too many routes", func(t *testing.T) {
+	t.Run("too many providers", func(t *testing.T) { // routes have the same bound, a hundred times as high
 		t.Parallel()
-		half := strings.Repeat("route r {}\n", maxRoutes/2)
-		sources := []*source{newSource("10.hcl", []byte(half)), newSource("20.hcl", []byte(half+"route r {}\n"))}
-		if r, ds := load(sources, t.TempDir(), nil); r != nil || len(ds) != 1 || ds[0].Summary != "Too many route blocks" {
-			t.Errorf("got %v", ds)
+		var b strings.Builder
+		for i := range maxProviders + 1 {
+			fmt.Fprintf(&b, "provider p%d {}\n", i)
+		}
+		r, ds := loadText(t.TempDir(), "routing.hcl", b.String())
+		if r != nil || len(ds) != 1 || ds[0].Summary != "Too many provider blocks" || ds[0].Line != maxProviders+1 {
+			t.Errorf("got %.300v", ds)
 		}
 	})
 	t.Run("files that cannot be read", func(t *testing.T) {
