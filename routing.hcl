@@ -44,7 +44,7 @@ provider "tpaga-pse" {
 # exactly, cents included. A field that the payment leaves out is '' (tax is 0).
 #
 # A route without `when` takes every payment that no route before it took. A payment that no route takes fails with
-# no_route. To see why a payment goes where it goes:  router explain -c routing.hcl -f payment.json
+# no_route. POST /v1/decisions tells where a payment would go, without paying.
 
 # `reject` refuses a payment before any provider hears of it; the text becomes the failure's message.
 route "pse-too-small" {
