@@ -1,0 +1,12 @@
+// Command tumipay is the plugin for pay-ins at TumiPay in Colombia (https://docs.tumipay.co). A router starts it;
+// run by hand it describes itself, or serves its sandbox.
+package main
+
+import (
+	"github.com/cauce-pay/cauce/plugins/tumipay/sandbox"
+	"github.com/cauce-pay/cauce/provider/plugin"
+)
+
+func main() {
+	plugin.Serve(plugin.Options{New: New, Sandbox: sandbox.New})
+}
