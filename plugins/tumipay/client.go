@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/cauce-pay/cauce/plugins/internal/rest"
+	"github.com/cauce-pay/cauce/provider"
 )
 
 // client calls TumiPay's endpoints, one method each.
@@ -110,6 +111,13 @@ func (c *client) getMerchant(ctx context.Context) (*rest.Response, error) {
 	return c.get(ctx, "/v1/merchant/me")
 }
 
+// get makes a call that only reads: whether it arrived or not, nothing was executed.
 func (c *client) get(ctx context.Context, path string) (*rest.Response, error) {
-	return c.rest.Do(ctx, rest.Request{Method: http.MethodGet, Path: path, Header: c.header})
+	resp, err := c.rest.Do(ctx, rest.Request{Method: http.MethodGet, Path: path, Header: c.header})
+	if err != nil {
+		e := *provider.AsError(err)
+		e.Code = provider.CodeUnavailable
+		return nil, &e
+	}
+	return resp, nil
 }

@@ -59,7 +59,7 @@ func (e envelope) codeAfter(status int) string {
 }
 
 // notFound finds in a message that there is no such transaction. What TumiPay answers then is documented nowhere.
-var notFound = regexp.MustCompile(`(?i)\bnot[ _]?(found|exist)|\bno (fue |se |ha sido )?(encontr|exist)|\binexistente`)
+var notFound = regexp.MustCompile(`(?i)not[ _]?(found|exist)|\bno (fue |se |ha sido )?(encontr|exist)|\binexistente`)
 
 // readError says what an answer that is no success means when nothing but reading was asked for.
 func readError(resp *rest.Response, what string) error {

@@ -82,7 +82,7 @@ func (c config) outcome(e envelope) (provider.Outcome, error) {
 	return o, nil
 }
 
-// money reads an amount in the API's unit.
+// money reads an amount in the API's unit. Nothing, or less, is no amount: zero would pass for "not said".
 func (c config) money(n json.Number) (payment.Money, error) {
 	if len(n) > 40 {
 		return payment.Money{}, errors.New("too long")
@@ -94,7 +94,11 @@ func (c config) money(n json.Number) (payment.Money, error) {
 	if c.cents {
 		d = d.Shift(-2)
 	}
-	return payment.MoneyOfDecimal(d)
+	sum, err := payment.MoneyOfDecimal(d)
+	if err == nil && sum.Minor() <= 0 {
+		err = errors.New("not positive")
+	}
+	return sum, err
 }
 
 var (

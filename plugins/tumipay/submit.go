@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -54,16 +55,27 @@ func (p *tumipay) handedOver(ctx context.Context, body payinRequest, resp *rest.
 			return provider.Outcome{}, unclear(o.Reference, "the amount that it echoes cannot be read")
 		}
 	}
-	if made.AccountNumber != nil { // not the payer's: where TumiPay is paid
-		o.Message = fmt.Sprintf("the payer pays to the Bre-B key %.100v", made.AccountNumber)
+	if key := brebKey(made.AccountNumber); key != "" {
+		o.Message = fmt.Sprintf("the payer pays to the Bre-B key %.100s", key)
 	}
 	switch {
 	case isURL(made.PaymentURL):
 		o.Action = payment.Redirect(made.PaymentURL)
-	case made.AccountNumber == nil:
+	case o.Message == "":
 		return provider.Outcome{}, unclear(o.Reference, "it made the pay-in and gave no URL for the payer")
 	}
 	return o, nil
+}
+
+// brebKey is where a Bre-B payer pays to; it is TumiPay's, and can be a phone number written as a JSON number.
+func brebKey(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	return ""
 }
 
 // refused tells whether a refusal holds: it can also mean that there is a pay-in under the reference already.

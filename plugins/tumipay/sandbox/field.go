@@ -3,7 +3,6 @@ package sandbox
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/mail"
 	"net/url"
 	"slices"
@@ -162,9 +161,6 @@ func judgeAmount(c *call, r *reader, method string, sum payment.Money) {
 }
 
 func refused(c *call, message string) sandbox.Answer {
-	status, err := strconv.Atoi(c.Mode("refusal"))
-	if err != nil {
-		status = http.StatusBadRequest
-	}
+	status, _ := strconv.Atoi(c.Mode("refusal")) // its values are numbers
 	return failed(status, message)
 }

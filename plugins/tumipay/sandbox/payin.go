@@ -233,15 +233,15 @@ func webhook(b *books, t *transaction, claim sandbox.Status) sandbox.Message {
 	m := sandbox.Message{URL: d.IPNURL, Body: body, Header: http.Header{"User-Agent": {"Tumipay/1.1"}}}
 	switch b.Mode("signature") {
 	case "valid":
-		m.Header.Set("x-trx-signature", Signature(d.Token, t.ID, d.Reference))
+		m.Header.Set("x-trx-signature", signature(d.Token, t.ID, d.Reference))
 	case "wrong":
-		m.Header.Set("x-trx-signature", Signature("wrong", t.ID, d.Reference))
+		m.Header.Set("x-trx-signature", signature("wrong", t.ID, d.Reference))
 	}
 	return m
 }
 
-// Signature is a webhook's x-trx-signature, as a public integrator computes it.
-func Signature(token, ticket, reference string) string {
+// signature is a webhook's x-trx-signature, as a public integrator computes it.
+func signature(token, ticket, reference string) string {
 	sum := sha256.Sum256(sandbox.JSON(0, struct {
 		Token     string `json:"token"`
 		Ticket    string `json:"ticket"`
