@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -72,7 +71,7 @@ func (e *Engine) startProvider(ctx context.Context, c Config, block routing.Prov
 		var err error
 		p, err = c.Plugins.Launch(ctx, provider.Spec{
 			Name: block.Name, Plugin: block.Plugin, SHA256: block.SHA256, Timeout: block.Timeout,
-			Logger: e.log.With(slog.String("provider", block.Name)),
+			Logger: e.log,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("engine: provider %q could not be started: %w", block.Name, err)
