@@ -73,7 +73,7 @@ func syntaxError(body []byte, err error) error {
 	if len(bytes.TrimSpace(body)) == 0 || !errors.As(err, &syntax) {
 		return &UnreadableError{Message: "is empty"}
 	}
-	before := body[:min(int(syntax.Offset), len(body))]
+	before := bytes.TrimRight(body[:min(int(syntax.Offset), len(body))], " \t\r\n")
 	line := bytes.Count(before, []byte("\n")) + 1
 	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 	return &UnreadableError{Message: fmt.Sprintf("is not one JSON document: line %d, column %d: %v", line, column, err)}

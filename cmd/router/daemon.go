@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/cauce-pay/cauce/cmd/router/internal/httpapi"
+	"github.com/cauce-pay/cauce/engine"
+	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/engine/store"
+)
+
+// daemon is an engine behind its HTTP API.
+type daemon struct {
+	listener net.Listener
+	store    store.Store
+	engine   *engine.Engine
+	server   *http.Server
+	served   chan error // what ended the server
+	log      *slog.Logger
+}
+
+// listen opens the API's port. Without API keys it must be one that only this machine reaches.
+func listen(address string, keys []routing.APIKey) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use by another program, perhaps by another router; stop it, or choose another address with -listen", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", address, err)
+	}
+	if len(keys) == 0 && !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		_ = l.Close()
+		return nil, fmt.Errorf("%s can be reached from other machines, but the rules have no api_key block, so that everybody could pay: add one (router key new), or listen on 127.0.0.1", address)
+	}
+	return l, nil
+}
+
+// startDaemon starts the engine on an open store and serves its API on an open port. Both are the daemon's from
+// then on, also when it cannot be started.
+func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.Config, keys []routing.APIKey) (*daemon, error) {
+	c.Store = st
+	c.Plugins = plugins()
+	loadedAt := time.Now().UTC()
+	eng, err := engine.New(ctx, c)
+	if err != nil {
+		return nil, errors.Join(err, l.Close(), st.Close())
+	}
+	d := &daemon{
+		listener: l, store: st, engine: eng, served: make(chan error, 1), log: c.Logger,
+		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, RulesLoadedAt: loadedAt, Logger: c.Logger}),
+	}
+	go func() { d.served <- d.server.Serve(l) }()
+	return d, nil
+}
+
+// run serves until ctx ends or the store is lost, and then stops.
+func (d *daemon) run(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+		d.log.Info("stopping: hand-overs under way are let end; a second signal ends the process at once")
+	case <-d.engine.Failed():
+		err = errStoreLost
+	case err = <-d.served:
+		err = fmt.Errorf("serving the API: %w", err)
+	}
+	return errors.Join(err, d.stop())
+}
+
+// stopTimeout bounds a graceful stop. What is under way then is taken up at the next start.
+const stopTimeout = 30 * time.Second
+
+// stop stops taking requests, lets those that have come and the hand-overs end, and closes everything.
+func (d *daemon) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if d.server.Shutdown(ctx) != nil {
+		_ = d.server.Close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- d.engine.Close() }()
+	select {
+	case err := <-closed:
+		return errors.Join(err, d.store.Close())
+	case <-ctx.Done():
+		d.log.Warn("hand-overs are still under way; they are taken up at the next start")
+		return nil
+	}
+}

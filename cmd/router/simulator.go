@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// simulator is a provider's simulator, served by its plugin's binary in a process of its own.
+type simulator struct {
+	plugin   string
+	url      string
+	port     int
+	cmd      *exec.Cmd
+	gone     chan struct{} // closed when the process has ended
+	stopping chan struct{} // closed when it is meant to
+}
+
+const (
+	// portPatience is how long the port of a simulator is waited for: that of a router that was killed takes a
+	// moment to notice.
+	portPatience  = 2 * time.Second
+	startPatience = 10 * time.Second
+	stopPatience  = 2 * time.Second
+)
+
+// startSimulator starts a plugin's simulator on a port, or on another where that one is taken or 0. Its state and
+// its log are files whose names begin with path.
+func startSimulator(ctx context.Context, plugin, binary, path string, port int, log *slog.Logger) (*simulator, error) {
+	logFile, err := os.Create(path + ".log")
+	if err != nil {
+		return nil, err
+	}
+	defer logFile.Close()
+	s := &simulator{plugin: plugin, gone: make(chan struct{}), stopping: make(chan struct{})}
+	s.cmd = exec.Command(binary, "sandbox", "-listen", freeAddress(ctx, port), "-state", path+".state", "-with-parent")
+	s.cmd.Env = []string{} // it needs nothing of ours
+	s.cmd.Stderr = logFile
+	s.cmd.SysProcAttr = ownGroup()
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line := make(chan string, 1)
+	go func() {
+		first, _ := bufio.NewReader(stdout).ReadString('\n')
+		line <- first
+		_, _ = io.Copy(io.Discard, stdout)
+		_ = s.cmd.Wait()
+		close(s.gone)
+		select {
+		case <-s.stopping:
+		default:
+			log.Error("a simulator has ended; start router dev again", "plugin", plugin, "log", logFile.Name())
+		}
+	}()
+	select {
+	case first := <-line:
+		err = s.readAddress(first)
+	case <-time.After(startPatience):
+		err = errors.New("it does not say where it listens")
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w; see %s", err, logFile.Name()), s.stop())
+	}
+	return s, nil
+}
+
+// freeAddress is the address of that port, or one that lets the system choose where it stays taken.
+func freeAddress(ctx context.Context, port int) string {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	ctx, cancel := context.WithTimeout(ctx, portPatience)
+	defer cancel()
+	for tick := time.Tick(20 * time.Millisecond); ; {
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			_ = l.Close()
+			return address
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			return "127.0.0.1:0"
+		}
+	}
+}
+
+// readAddress reads "tpaga-pse sandbox listening on http://127.0.0.1:41234".
+func (s *simulator) readAddress(line string) error {
+	_, s.url, _ = strings.Cut(strings.TrimSpace(line), " listening on ")
+	address, err := netip.ParseAddrPort(strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		return fmt.Errorf("it does not say where it listens, but %.200q", line)
+	}
+	s.port = int(address.Port())
+	return nil
+}
+
+// stop ends the process.
+func (s *simulator) stop() error {
+	close(s.stopping)
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.gone:
+		return nil
+	case <-time.After(stopPatience):
+	}
+	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("the simulator of %s cannot be ended: %w", s.plugin, err)
+	}
+	<-s.gone
+	return nil
+}
