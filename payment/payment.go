@@ -154,6 +154,9 @@ func (p *Payment) apply(e Event) error {
 	case EventPending, EventInDoubt, EventSucceeded, EventRejected, EventExpired, EventFailed, EventLateSuccess:
 		return p.settle(e, statusOf[e.Type])
 	case EventResolved:
+		if p.Status != InDoubt {
+			return fmt.Errorf("a payment that is %q is not resolved by hand", p.Status)
+		}
 		if err := p.updateAttempt(e); err != nil {
 			return err
 		}
@@ -221,7 +224,7 @@ func (p *Payment) updateAttempt(e Event) error {
 func (p *Payment) settle(e Event, next Status) error {
 	d := e.Data
 	// A pending payment may learn its URL or its expiry later.
-	if next != p.Status || next.Final() {
+	if p.Status != Pending || next != Pending {
 		if err := p.become(next); err != nil {
 			return err
 		}

@@ -1,0 +1,202 @@
+package payment_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+func payIn() payment.Request {
+	return payment.Request{
+		Operation: payment.PayIn, Method: payment.PSE, Amount: payment.Pesos(20_000), Tax: payment.Pesos(3_193), Currency: "COP", Country: "CO",
+		Reference: "ORDER-1001", Description: "Compra de producto ABC",
+		Payer: payment.Party{
+			Kind: payment.Natural, Name: "Miguel Rodríguez Ñáñez", Document: payment.Document{Type: payment.CE, Number: "987654321"},
+			Email: "demo@demo.com", Phone: "+57 305 7788996", Address: "Calle 123 #45-67", IP: "120.29.48.92", ID: "customer-77", Bank: "1022",
+		},
+		ReturnURL: "https://shop.example/return", Metadata: map[string]string{"shop": "bogota-1"},
+	}
+}
+
+func payOut() payment.Request {
+	return payment.Request{
+		Operation: payment.PayOut, Method: payment.BankTransfer, Amount: payment.Pesos(5), Currency: "COP", Country: "CO",
+		Payee: payment.Party{
+			Name: "Jovita Ducuara Prieto", Document: payment.Document{Type: payment.CC, Number: "11111158"}, Bank: "1013",
+			Account: payment.Account{Type: payment.Savings, Number: "68653284571"},
+		},
+	}
+}
+
+func bill() payment.Request {
+	return payment.Request{
+		Operation: payment.Bill, Method: payment.BillPayment, Amount: payment.Pesos(5), Currency: "COP", Country: "CO",
+		Bill: payment.BillTarget{Biller: "etb", Reference: "111100005555"},
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for _, r := range []payment.Request{payIn(), payOut(), bill()} {
+		if err := r.Validate(); err != nil {
+			t.Errorf("a good %s: %v", r.Operation, err)
+		}
+	}
+	long := func(n int) string { return strings.Repeat("ñ", n) }
+	cases := []struct {
+		name   string
+		base   func() payment.Request
+		change func(*payment.Request)
+		fields []string
+	}{
+		{"nothing at all", func() payment.Request { return payment.Request{} }, nil, []string{"operation", "amount", "currency", "country"}},
+		{"unknown operation", payIn, func(r *payment.Request) { r.Operation = "refund" }, []string{"operation"}},
+		{"no method", payIn, func(r *payment.Request) { r.Method = "" }, []string{"method"}},
+		{"method of another operation", payIn, func(r *payment.Request) { r.Method = payment.BankTransfer }, []string{"method"}},
+		{"negative amount", payIn, func(r *payment.Request) { r.Amount, r.Tax = payment.Pesos(-1), payment.Money{} }, []string{"amount"}},
+		{"tax as large as the amount", payIn, func(r *payment.Request) { r.Tax = r.Amount }, []string{"tax"}},
+		{"negative tax", payIn, func(r *payment.Request) { r.Tax = payment.Pesos(-1) }, []string{"tax"}},
+		{"currency in lower case", payIn, func(r *payment.Request) { r.Currency = "cop" }, []string{"currency"}},
+		{"country of three letters", payIn, func(r *payment.Request) { r.Country = "COL" }, []string{"country"}},
+		{"a payee in a pay-in", payIn, func(r *payment.Request) { r.Payee.Name = "x" }, []string{"payee"}},
+		{"a bill in a pay-in", payIn, func(r *payment.Request) { r.Bill.Biller = "etb" }, []string{"bill"}},
+		{"an account of a payer", payIn, func(r *payment.Request) { r.Payer.Account.Number = "1" }, []string{"payer.account"}},
+		{"unknown kind", payIn, func(r *payment.Request) { r.Payer.Kind = "NATURAL" }, []string{"payer.kind"}},
+		{"unknown document type", payIn, func(r *payment.Request) { r.Payer.Document.Type = "cc" }, []string{"payer.document.type"}},
+		{"document without number", payIn, func(r *payment.Request) { r.Payer.Document.Number = "" }, []string{"payer.document.number"}},
+		{"document without type", payIn, func(r *payment.Request) { r.Payer.Document.Type = "" }, []string{"payer.document.type"}},
+		{"odd document number", payIn, func(r *payment.Request) { r.Payer.Document.Number = "12 3" }, []string{"payer.document.number"}},
+		{"first name alone", payIn, func(r *payment.Request) { r.Payer.FirstName = "Miguel" }, []string{"payer.first_name"}},
+		{"bank of three digits", payIn, func(r *payment.Request) { r.Payer.Bank = "007" }, []string{"payer.bank"}},
+		{"bank that is no number", payIn, func(r *payment.Request) { r.Payer.Bank = "XXXX" }, []string{"payer.bank"}},
+		{"e-mail with a name", payIn, func(r *payment.Request) { r.Payer.Email = "Demo <demo@demo.com>" }, []string{"payer.email"}},
+		{"no IP", payIn, func(r *payment.Request) { r.Payer.IP = "120.29.48" }, []string{"payer.ip"}},
+		{"NUL in a text", payIn, func(r *payment.Request) { r.Description = "a\x00b" }, []string{"description"}},
+		{"new line in a text", payIn, func(r *payment.Request) { r.Payer.Name = "a\nb" }, []string{"payer.name"}},
+		{"bad UTF-8", payIn, func(r *payment.Request) { r.Reference = "\xff" }, []string{"reference"}},
+		{"too long", payIn, func(r *payment.Request) { r.Description = long(256) }, []string{"description"}},
+		{"card number", payIn, func(r *payment.Request) { r.Description = "card 4111 1111-1111 1111" }, []string{"description"}},
+		{"card number in metadata", payIn, func(r *payment.Request) { r.Metadata["n"] = "5500005555555559" }, []string{"metadata.n"}},
+		{"relative URL", payIn, func(r *payment.Request) { r.ReturnURL = "/return" }, []string{"return_url"}},
+		{"other scheme", payIn, func(r *payment.Request) { r.CancelURL = "javascript://x/" }, []string{"cancel_url"}},
+		{"password in a URL", payIn, func(r *payment.Request) { r.FailureURL = "https://a:b@shop.example" }, []string{"failure_url"}},
+		{"empty metadata key", payIn, func(r *payment.Request) { r.Metadata[""] = "x" }, []string{"metadata"}},
+		{"a payout without its account", payOut, func(r *payment.Request) { r.Payee = payment.Party{} },
+			[]string{"payee.bank", "payee.account.type", "payee.account.number"}},
+		{"unknown account type", payOut, func(r *payment.Request) { r.Payee.Account.Type = "saving" }, []string{"payee.account.type"}},
+		{"a bill without target", bill, func(r *payment.Request) { r.Bill = payment.BillTarget{} }, []string{"bill.biller", "bill.reference"}},
+		{"many faults at once", payIn, func(r *payment.Request) {
+			r.Amount, r.Tax, r.Payer.Email, r.Payer.Bank, r.ReturnURL = payment.Money{}, payment.Money{}, "x", "y", "z"
+		}, []string{"amount", "payer.bank", "payer.email", "return_url"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := c.base()
+			if c.change != nil {
+				c.change(&r)
+			}
+			var invalid *payment.ValidationError
+			if err := r.Validate(); !errors.As(err, &invalid) {
+				t.Fatalf("got %v", err)
+			}
+			var fields []string
+			for _, f := range invalid.Faults {
+				fields = append(fields, f.Field)
+			}
+			if !slices.Equal(fields, c.fields) {
+				t.Errorf("faults of %v, want %v: %v", fields, c.fields, invalid)
+			}
+		})
+	}
+	t.Run("texts that only look odd are fine", func(t *testing.T) {
+		t.Parallel()
+		r := payIn()
+		r.Description, r.Reference = long(255), "4111111111111112"
+		r.Payer.Document.Number = "4111111111111111" // a document may happen to pass the card test
+		r.Metadata = map[string]string{"greeting": "¡Hola 👋 mundo!", "rtl": "שלום"}
+		if err := r.Validate(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Two requests are the same when they are equal after parsing.
+func TestEqual(t *testing.T) {
+	t.Parallel()
+	base := `{"operation":"payin","method":"pse","amount":"10000.00","payer":{"bank":"1022"}}`
+	same := []string{
+		`{ "payer": {"bank": "1022"}, "method": "pse", "operation": "payin", "amount": 10000 }`,
+		`{"operation":"payin","method":"pse","amount":"10000.0","currency":"COP","country":"CO","payer":{"bank":"1022"}}`,
+		`{"operation":"payin","method":"pse","amount":10000.0,"tax":"0","payer":{"bank":"1022","name":"","document":{}},"payee":{},"metadata":{},"description":""}`,
+	}
+	other := []string{
+		`{"operation":"payin","method":"pse","amount":"10000.01","payer":{"bank":"1022"}}`,
+		`{"operation":"payin","method":"pse","amount":"10000.00","payer":{"bank":"1007"}}`,
+		`{"operation":"payin","method":"pse","amount":"10000.00","payer":{"bank":"1022"},"metadata":{"a":""}}`,
+		`{"operation":"payin","method":"pse","amount":"10000.00","currency":"USD","payer":{"bank":"1022"}}`,
+	}
+	parse := func(s string) (r payment.Request) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(s), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for _, s := range same {
+		if !parse(base).Equal(parse(s)) {
+			t.Errorf("not the same as the base: %s", s)
+		}
+	}
+	for _, s := range other {
+		if parse(base).Equal(parse(s)) {
+			t.Errorf("the same as the base: %s", s)
+		}
+	}
+	r := payIn()
+	kept := r.WithDefaults()
+	r.Metadata["shop"] = "changed"
+	if kept.Metadata["shop"] != "bogota-1" {
+		t.Error("the caller's metadata is shared")
+	}
+}
+
+func TestValidKey(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]bool{
+		"order-1": true, strings.Repeat("k", 255): true, "with blank": true, "": false, strings.Repeat("k", 256): false, "a\n": false, "ñ": false, "\x7f": false,
+	} {
+		if payment.ValidKey(key) != want {
+			t.Errorf("ValidKey(%q) is not %t", key, want)
+		}
+	}
+}
+
+// Every field of a request that has a name has a getter that finds it.
+func TestFields(t *testing.T) {
+	t.Parallel()
+	in, out, b := payIn(), payOut(), bill()
+	in.FailureURL, in.CancelURL = in.ReturnURL, in.ReturnURL
+	in.Payer.FirstName, in.Payer.LastName = "Miguel", "Rodriguez"
+	full := in.Payer
+	out.Payee.Kind, out.Payee.FirstName, out.Payee.LastName = full.Kind, full.FirstName, full.LastName
+	out.Payee.Email, out.Payee.Phone, out.Payee.Address, out.Payee.IP, out.Payee.ID = full.Email, full.Phone, full.Address, full.IP, full.ID
+	for _, f := range payment.Fields() {
+		if in.TextOf(f.Path)+out.TextOf(f.Path)+b.TextOf(f.Path) == "" {
+			t.Errorf("%s was found in none of three full requests", f.Path)
+		}
+		if empty := (payment.Request{}); empty.TextOf(f.Path) != "" {
+			t.Errorf("%s of an empty request is %q", f.Path, empty.TextOf(f.Path))
+		}
+		if f.Doc == "" {
+			t.Errorf("%s is not documented", f.Path)
+		}
+	}
+	if in.TextOf("metadata.shop") != "bogota-1" || in.TextOf("metadata.none") != "" || in.TextOf("nonsense") != "" {
+		t.Error("metadata or an unknown path is misread")
+	}
+}
