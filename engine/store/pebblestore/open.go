@@ -32,6 +32,7 @@ func Open(dir string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.fit(o, dir)
 	lock, err := lockDir(opts.FS, dir)
 	if err != nil {
 		return nil, err

@@ -22,10 +22,10 @@ type Options struct {
 	// Logger gets what an operator should know; nil = none. Pebble's own chatter goes to its debug level.
 	Logger *slog.Logger
 	// FreeFloor is how many bytes must be free on the disk for new payments and webhooks to be taken (else
-	// store.ErrFull); 0 = 128 MiB, negative = no floor.
+	// store.ErrFull); 0 = 128 MiB, on a small disk an eighth of it; negative = no floor.
 	FreeFloor int64
 	// Ballast is the size in bytes of a file that is given up when the disk is full all the same, so that
-	// payments under way can still be written; 0 = 16 MiB, negative = no ballast.
+	// payments under way can still be written; 0 = 16 MiB, on a small disk an eighth of it; negative = no ballast.
 	Ballast int64
 	// CacheBytes is how much of the tables is kept in memory; 0 = 16 MiB.
 	CacheBytes int64
@@ -54,6 +54,21 @@ func (o *Options) withDefaults() Options {
 	out.MemTableBytes = max(orDefault(out.MemTableBytes, 8<<20), 64<<10)
 	out.Patience = orDefault(out.Patience, time.Minute)
 	return out
+}
+
+// fit makes the defaults that concern the disk small enough for it. given is what the caller asked for.
+func (o *Options) fit(given *Options, dir string) {
+	usage, err := o.FS.GetDiskUsage(dir)
+	if err != nil || usage.TotalBytes == 0 {
+		return
+	}
+	eighth := int64(usage.TotalBytes / 8)
+	if given == nil || given.FreeFloor == 0 {
+		o.FreeFloor = min(o.FreeFloor, eighth)
+	}
+	if given == nil || given.Ballast == 0 {
+		o.Ballast = min(o.Ballast, eighth)
+	}
 }
 
 func orDefault[T int64 | time.Duration](value, byDefault T) T {
