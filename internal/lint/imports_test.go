@@ -39,7 +39,7 @@ var table = []room{
 	{packages: ".", why: "the root holds the shipped routing.hcl, for those who embed it"},
 	{packages: "payment", never: []string{"provider/...", "engine/...", grpc, goPlugin, pebble, hcl, expr},
 		why: "everybody names its words, so it must not pull anything in"},
-	{packages: "provider", may: []string{"payment"}, never: []string{grpc, goPlugin, "engine/...", pebble},
+	{packages: "provider", may: []string{"payment"}, tests: []string{"provider/providertest"}, never: []string{grpc, goPlugin, "engine/...", pebble},
 		why: "a provider that is a plain Go value must not link a transport"},
 	{packages: "provider/plugin", may: []string{"provider", "payment", "provider/plugin/..."}, tests: []string{"provider/providertest"},
 		never: []string{"engine/...", "provider/sandbox", pebble, hcl}, why: "every plugin links it, and a plugin never links the engine"},
