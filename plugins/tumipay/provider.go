@@ -129,11 +129,11 @@ func (p *tumipay) Check(ctx context.Context) error {
 	return nil
 }
 
-// Lookup asks for a pay-in by its ticket, or else by the attempt's key, which is its reference.
+// Lookup asks for a pay-in by the attempt's key, which is its reference, or else by its ticket.
 func (p *tumipay) Lookup(ctx context.Context, q provider.Query) (provider.Outcome, error) {
-	id := ticketOf(q.Reference)
+	id := q.Key
 	if id == "" {
-		id = q.Key
+		id = q.Reference
 	}
 	if !ticketForm.MatchString(id) {
 		return provider.Outcome{}, unclear("", "it can be asked by a ticket or a reference of letters, digits and hyphens only")

@@ -162,6 +162,7 @@ func TestLookup(t *testing.T) {
 		{envelope(400, "No existe la transacción de John Doe"), provider.Absent, ""},
 		{envelope(422, "Transaction not found"), provider.Absent, ""},
 		{envelope(200, "No se pudo procesar"), "", provider.CodeUnknown},
+		{answer{200, strings.Replace(read(t, "transaction_answer.json"), `"01"`, `"02"`, 1)}, "", provider.CodeUnknown},
 		{envelope(400, "Datos inválidos"), "", provider.CodeUnknown},
 		{envelope(401, ""), "", provider.CodeUnauthorized},
 		{envelope(403, ""), "", provider.CodeUnauthorized},
@@ -186,7 +187,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// The ticket is asked for where it is known; what cannot stand in a path never does.
+// The reference is asked for where it is known; what cannot stand in a path never does.
 func TestLookupAsksFor(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -195,9 +196,9 @@ func TestLookupAsksFor(t *testing.T) {
 	}{
 		{provider.Query{Key: reference}, reference},
 		{provider.Query{Reference: ticket}, ticket},
-		{provider.Query{Key: reference, Reference: ticket}, ticket},
-		{provider.Query{Key: reference, Reference: "../merchant/me"}, reference},
-		{provider.Query{Key: reference, Reference: ".."}, reference},
+		{provider.Query{Key: reference, Reference: ticket}, reference},
+		{provider.Query{Reference: "../merchant/me"}, ""},
+		{provider.Query{Reference: ".."}, ""},
 		{provider.Query{Reference: "a/b"}, ""},
 		{provider.Query{Key: ".."}, ""},
 		{provider.Query{}, ""},

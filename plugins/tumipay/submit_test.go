@@ -72,6 +72,7 @@ func TestSubmitTranslates(t *testing.T) {
 		{"a CE", nil, document(payment.CE), func(b payinRequest) any { return b.Customer.LegalDocType }, "CE"},
 		{"a passport", nil, document(payment.PP), func(b payinRequest) any { return b.Customer.LegalDocType }, "PPN"},
 		{"a phone with its country", nil, phone("+57 (312) 123-4567"), func(b payinRequest) any { return b.Customer.PhoneCode + " " + b.Customer.PhoneNumber }, "57 3121234567"},
+		{"a landline with its country", nil, phone("+57 60 12345"), func(b payinRequest) any { return b.Customer.PhoneNumber }, "6012345"},
 		{"and without a plus", nil, phone("573121234567"), func(b payinRequest) any { return b.Customer.PhoneNumber }, "3121234567"},
 		{"a phone that only begins like it", nil, phone("5712345678"), func(b payinRequest) any { return b.Customer.PhoneNumber }, "5712345678"},
 		{"first and last name", nil, func(a *provider.Attempt) {

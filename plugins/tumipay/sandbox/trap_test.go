@@ -119,6 +119,10 @@ func TestTM06NumbersAndEmptyLists(t *testing.T) {
 	if got := d.get(passport.Data.Ticket).Data.Customer["legal_doc"]; got != "AB1234" {
 		t.Errorf("a passport's number is %v", got)
 	}
+	word := d.mustCreate(map[string]any{"reference": "w", "customer_data.legal_doc": "true", "customer_data.legal_doc_type": "PPN"})
+	if got := d.get(word.Data.Ticket).Data.Customer["legal_doc"]; got != "true" {
+		t.Errorf("a number that is a word of JSON is %v", got)
+	}
 	zero := d.mustCreate(map[string]any{"reference": "z", "customer_data.legal_doc": "0123"})
 	if got := d.get(zero.Data.Ticket).Data.Customer["legal_doc"]; got != "0123" { // 0123 is no JSON number
 		t.Errorf("a number with a zero before it is %v", got)
