@@ -11,18 +11,10 @@ import (
 	"github.com/cauce-pay/cauce/provider"
 )
 
-// TumiPay agrees the limits with each merchant; these are those of its document.
-const (
-	defaultPSEMin    = "2000"
-	defaultEfectyMin = "10000"
-	defaultMax       = "2000000"
-)
+// maxExpiration bounds expiration_minutes: 30 days.
+const maxExpiration = 30 * 24 * 60
 
-const (
-	defaultExpiration = "30"
-	maxExpiration     = 30 * 24 * 60 // minutes
-)
-
+// TumiPay agrees the limits with each merchant; the defaults are those of its document.
 var schema = provider.Schema{
 	{Name: "base_url", Type: provider.URL, Required: true,
 		Doc: "base of the API, from TumiPay: https://api-empresas.staging.tumipay.co/production/api is the staging one; a missing /api at its end is added"},
@@ -32,10 +24,10 @@ var schema = provider.Schema{
 	{Name: "amount_unit", Type: provider.String, Required: true, OneOf: []string{"peso", "cent"},
 		Doc: "what one unit of the API's amounts is: ask TumiPay, its documents say cents and contradict it"},
 	{Name: "api_version", Type: provider.String, Default: "v1", OneOf: []string{"v1", "v2"}, Doc: "version of the call that makes a pay-in; newer documents call v1 deprecated"},
-	{Name: "expiration_minutes", Type: provider.Integer, Default: defaultExpiration, Doc: "how long a payer may open the payment page, in minutes, 1 to 43200"},
-	{Name: "pse_min_amount", Type: provider.Amount, Default: defaultPSEMin, Doc: "least amount by pse that the merchant's contract allows, in pesos"},
-	{Name: "efecty_min_amount", Type: provider.Amount, Default: defaultEfectyMin, Doc: "least amount by efecty that the merchant's contract allows, in pesos"},
-	{Name: "max_amount", Type: provider.Amount, Default: defaultMax, Doc: "greatest amount that the merchant's contract allows, in pesos"},
+	{Name: "expiration_minutes", Type: provider.Integer, Default: "30", Doc: "how long a payer may open the payment page, in minutes, 1 to 43200"},
+	{Name: "pse_min_amount", Type: provider.Amount, Default: "2000", Doc: "least amount by pse that the merchant's contract allows, in pesos"},
+	{Name: "efecty_min_amount", Type: provider.Amount, Default: "10000", Doc: "least amount by efecty that the merchant's contract allows, in pesos"},
+	{Name: "max_amount", Type: provider.Amount, Default: "2000000", Doc: "greatest amount that the merchant's contract allows, in pesos"},
 }
 
 type config struct {
@@ -53,9 +45,9 @@ type config struct {
 
 // defaults is the configuration as far as it has defaults.
 func defaults() config {
-	c := provider.Config{
-		"api_version": "v1", "expiration_minutes": defaultExpiration,
-		"pse_min_amount": defaultPSEMin, "efecty_min_amount": defaultEfectyMin, "max_amount": defaultMax,
+	c := provider.Config{}
+	for _, f := range schema {
+		c[f.Name] = f.Default
 	}
 	return configOf(c)
 }
