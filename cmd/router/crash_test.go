@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -29,7 +25,7 @@ func TestKilledAtRandom(t *testing.T) {
 	seed := uint64(envInt("CAUCE_SEED", int(time.Now().UnixNano()%1_000_000)))
 	t.Logf("seed %d (set CAUCE_SEED to repeat), %d kills, %d payments", seed, kills, payments)
 	random := rand.New(rand.NewPCG(seed, 0))
-	w := newWorld(t)
+	w := newWorld(t, "2s")
 	w.startRouter(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -63,8 +59,7 @@ func TestKilledAtRandom(t *testing.T) {
 		share := int64(payments * k / (kills + 1))
 		waitUntil(ctx, t, func() bool { return done.Load() >= share || t.Failed() })
 		pause(ctx, time.Duration(random.IntN(100))*time.Millisecond)
-		w.killRouter(t)
-		w.startRouter(t)
+		w.restartRouter(t)
 	}
 	callers.Wait()
 	if t.Failed() {
@@ -110,30 +105,13 @@ func (w *world) checkNothingLost(ctx context.Context, t *testing.T, acknowledged
 	})
 }
 
-type ledgerEntry struct {
-	ID, Key, Status string
-	Amount          payment.Money
-}
-
-func (w *world) ledger(ctx context.Context, t *testing.T) []ledgerEntry {
-	t.Helper()
-	var entries []ledgerEntry
-	if status, err := w.call(ctx, http.MethodGet, w.sandbox+"/_sandbox/ledger", "", "", &entries); err != nil || status != http.StatusOK {
-		t.Fatalf("ledger: %d, %v", status, err)
-	}
-	return entries
-}
-
 func (w *world) approveAll(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for _, entry := range w.ledger(ctx, t) {
 		if entry.Status != "pending" {
 			continue
 		}
-		body := fmt.Sprintf(`{"id":%q,"status":"approved"}`, entry.ID)
-		if status, err := w.call(ctx, http.MethodPost, w.sandbox+"/_sandbox/settle", "", body, nil); err != nil || status/100 != 2 {
-			t.Fatalf("settle %s: %d, %v", entry.ID, status, err)
-		}
+		w.tell(t, "settle", fmt.Sprintf(`{"id":%q,"status":"approved"}`, entry.ID))
 	}
 }
 
@@ -182,98 +160,6 @@ func (w *world) checkNothingTwice(ctx context.Context, t *testing.T, acknowledge
 	if known != len(entries) {
 		t.Errorf("the ledger holds %d charges, %d of them belong to acknowledged payments", len(entries), known)
 	}
-}
-
-// world is a router with one Tpaga PSE provider, and that provider's sandbox: processes of their own, as an
-// operator runs them.
-type world struct {
-	dir, url, sandbox, listen string
-	client                    *http.Client
-	router                    *process
-}
-
-const worldRules = `
-server {
-  listen     = %q
-  public_url = "http://%s"
-}
-store "pebble" { path = "data" }
-provider "tpaga-pse" {
-  timeout             = "2s"
-  notification_secret = "a-secret-of-the-test"
-  config {
-    base_url      = %q
-    client_id     = "test"
-    client_secret = "test-secret"
-  }
-}
-route "all" { providers = ["tpaga-pse"] }
-`
-
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	w := &world{
-		dir: t.TempDir(), listen: unusedAddress(t),
-		client: &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
-	}
-	w.url = "http://" + w.listen
-	w.sandbox = startSandbox(t, "tpaga-pse", filepath.Join(w.dir, "sandbox.json"))
-	rules := fmt.Sprintf(worldRules, w.listen, w.listen, w.sandbox)
-	if err := os.WriteFile(filepath.Join(w.dir, "routing.hcl"), []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	hook := fmt.Sprintf(`{"url":"%s/v1/notifications/tpaga-pse/a-secret-of-the-test"}`, w.url)
-	if status, err := w.call(t.Context(), http.MethodPost, w.sandbox+"/_sandbox/webhook", "", hook, nil); err != nil || status/100 != 2 {
-		t.Fatalf("webhook: %d, %v", status, err)
-	}
-	return w
-}
-
-func (w *world) startRouter(t *testing.T) {
-	t.Helper()
-	w.router = startProcess(t, binary("router"), "serve", "-c", filepath.Join(w.dir, "routing.hcl"), "-log-level", "error")
-	waitUntil(t.Context(), t, func() bool {
-		status, err := w.call(t.Context(), http.MethodGet, w.url+"/readyz", "", "", nil)
-		return err == nil && status == http.StatusOK
-	})
-}
-
-func (w *world) killRouter(t *testing.T) {
-	t.Helper()
-	w.router.kill()
-}
-
-func (w *world) get(ctx context.Context, t *testing.T, id string) payment.Payment {
-	t.Helper()
-	var p payment.Payment
-	if status, err := w.call(ctx, http.MethodGet, w.url+"/v1/payments/"+id, "", "", &p); err != nil || status != http.StatusOK {
-		t.Fatalf("payment %s: %d, %v", id, status, err)
-	}
-	return p
-}
-
-// call makes one request and reads its JSON answer into v, where one is asked for.
-func (w *world) call(ctx context.Context, method, url, key, body string, v any) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader([]byte(body)))
-	if err != nil {
-		return 0, err
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if key != "" {
-		req.Header.Set("Idempotency-Key", key)
-	}
-	resp, err := w.client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil || v == nil || resp.StatusCode/100 != 2 {
-		return resp.StatusCode, err
-	}
-	return resp.StatusCode, json.Unmarshal(answer, v)
 }
 
 func envInt(name string, fallback int) int {

@@ -31,7 +31,11 @@ func main() {
 
 // run does what args ask for and returns the exit code.
 func run(args []string, s streams) int {
-	err := dispatch(args, s)
+	return conclude(s, dispatch(args, s))
+}
+
+// conclude prints the error, if there is one that the command has not printed, and returns the exit code.
+func conclude(s streams, err error) int {
 	var usage *usageError
 	switch {
 	case err == nil:

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+const order = `{"operation": "payin", "method": "pse", "amount": "20000.00", "tax": "3193.00",
+	"reference": "ORDER-1001", "description": "Compra de producto ABC",
+	"payer": {"kind": "natural", "name": "Miguel Rodriguez", "document": {"type": "CC", "number": "1020304050"},
+	          "email": "miguel@example.com", "phone": "3057788996", "bank": "1022"},
+	"return_url": "https://shop.example/return"}`
+
+// A payment from its request to its end, with the router killed between any two steps.
+func TestPaymentSurvivesKills(t *testing.T) {
+	t.Parallel()
+	for _, decision := range []struct {
+		button string
+		status payment.Status
+		ledger string
+	}{{"approve", payment.Succeeded, "approved"}, {"decline", payment.Rejected, "rejected"}} {
+		t.Run(decision.button, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "20s")
+			w.startRouter(t)
+			w.restartRouter(t)
+			p, status := w.pay(t, "order-1001", order)
+			if status != http.StatusCreated || p.Status != payment.Pending {
+				t.Fatalf("%d %+v", status, p)
+			}
+			w.restartRouter(t)
+			if replay, status := w.pay(t, "order-1001", order); status != http.StatusOK || replay.ID != p.ID || replay.Action.URL != p.Action.URL {
+				t.Fatalf("%d %+v", status, replay)
+			}
+			w.restartRouter(t)
+			if to := w.decide(t, p.Action.URL, decision.button); !strings.HasPrefix(to, "https://shop.example/return") {
+				t.Errorf("the bank sends the payer to %s", to)
+			}
+			w.restartRouter(t)
+			w.refresh(t, p.ID) // the kill may have met the webhook
+			if now := w.get(t.Context(), t, p.ID); now.Status != decision.status {
+				t.Errorf("it is %s", now.Status)
+			}
+			w.restartRouter(t)
+			checkHistory(t, w, p.ID, decision.status)
+			ledger := w.ledger(t.Context(), t)
+			if len(ledger) != 1 || ledger[0].Status != decision.ledger || ledger[0].Key != p.Attempts[0].Key || ledger[0].Amount != p.Amount {
+				t.Errorf("the bank executed %+v", ledger)
+			}
+		})
+	}
+}
+
+// checkHistory demands the events of a payment that went the straight way to its end.
+func checkHistory(t *testing.T, w *world, id string, end payment.Status) {
+	t.Helper()
+	var whole struct {
+		payment.Payment
+		Events []payment.Event
+	}
+	if _, err := w.call(t.Context(), http.MethodGet, w.url+"/v1/payments/"+id+"?events=true", "", "", &whole); err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for _, e := range whole.Events {
+		if e.Type != payment.EventNotification && e.Type != payment.EventLookup {
+			types = append(types, string(e.Type))
+		}
+	}
+	want := []string{"created", "decided", "attempt_started", "attempt_ended", "pending", string(end)}
+	if !slices.Equal(types, want) || whole.Status != end {
+		t.Errorf("it is %s, its events are %v, want %v", whole.Status, types, want)
+	}
+}
+
+// A webhook is followed, and one that comes while the router is down is not needed.
+func TestPaymentIsFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "20s")
+	w.startRouter(t)
+	heard, _ := w.pay(t, "heard", order)
+	w.decide(t, heard.Action.URL, "approve")
+	waitUntil(t.Context(), t, func() bool { return w.get(t.Context(), t, heard.ID).Status == payment.Succeeded })
+
+	unheard, _ := w.pay(t, "unheard", order)
+	w.router.kill()
+	w.decide(t, unheard.Action.URL, "approve")
+	w.startRouter(t)
+	w.refresh(t, unheard.ID)
+	if p := w.get(t.Context(), t, unheard.ID); p.Status != payment.Succeeded {
+		t.Errorf("it is %s", p.Status)
+	}
+	if strings.Contains(w.router.output(), hookSecret) {
+		t.Error("the log has the webhook's secret")
+	}
+}
+
+// An interrupt or SIGTERM ends the router and whatever it started, after the answers under way.
+func TestServeStops(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "20s")
+	w.startRouter(t)
+	w.tell(t, "faults", `{"on":"create","do":"delay","times":1,"delay_ms":500}`)
+	answered := make(chan int, 1)
+	go func() {
+		status, _ := w.call(t.Context(), http.MethodPost, w.url+"/v1/payments", "order-1", order, nil)
+		answered <- status
+	}()
+	waitUntil(t.Context(), t, func() bool { return w.counts(t, "create") == 1 })
+	children := w.router.children(t)
+	if len(children) != 1 {
+		t.Fatalf("its children are %v", children)
+	}
+	if code := w.router.end(os.Interrupt); code != exitOK || alive(children) {
+		t.Errorf("exit code %d, its plugin is alive: %t", code, alive(children))
+	}
+	if status := <-answered; status != http.StatusCreated {
+		t.Errorf("who waited was answered %d", status)
+	}
+
+	w.startRouter(t)
+	children = w.router.children(t)
+	if code := w.router.end(syscall.SIGTERM); code != exitOK || alive(children) {
+		t.Errorf("SIGTERM: exit code %d, its plugin is alive: %t", code, alive(children))
+	}
+
+	w.startRouter(t)
+	children = w.router.children(t)
+	w.router.kill()
+	waitUntil(t.Context(), t, func() bool { return !alive(children) })
+}
+
+// A second signal does not wait for anything.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "60s")
+	w.startRouter(t)
+	w.tell(t, "faults", `{"on":"create","do":"delay","times":1,"delay_ms":60000}`)
+	go func() { _, _ = w.call(t.Context(), http.MethodPost, w.url+"/v1/payments", "order-1", order, nil) }()
+	waitUntil(t.Context(), t, func() bool { return w.counts(t, "create") == 1 })
+	_ = w.router.Process.Signal(os.Interrupt)
+	waitUntil(t.Context(), t, func() bool { return strings.Contains(w.router.output(), "msg=\"stopping") })
+	began := time.Now()
+	w.router.end(os.Interrupt)
+	if took := time.Since(began); took > stopTimeout/2 {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// Wrong credentials are told, and the router goes on serving.
+func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "20s")
+	w.startRouter(t, "CLIENT_SECRET=wrong") // the one that the sandbox refuses
+	waitUntil(t.Context(), t, func() bool {
+		var list struct {
+			Providers []struct {
+				Healthy bool
+				Reason  string
+			}
+		}
+		if _, err := w.call(t.Context(), http.MethodGet, w.url+"/v1/providers", "", "", &list); err != nil {
+			t.Fatal(err)
+		}
+		return !list.Providers[0].Healthy && strings.Contains(list.Providers[0].Reason, "credentials")
+	})
+	if !strings.Contains(w.router.output(), "a provider refuses our credentials") {
+		t.Error("the log does not tell")
+	}
+	if status, err := w.call(t.Context(), http.MethodGet, w.url+"/readyz", "", "", nil); err != nil || status != http.StatusOK {
+		t.Errorf("readyz: %d, %v", status, err)
+	}
+}
+
+// startDev starts `router dev` and waits until it has said all.
+func startDev(t *testing.T, address, data string) *process {
+	t.Helper()
+	p, _ := startProcess(t, "Ctrl-C stops it", nil, "router", "dev", "-listen", address, "-data", data)
+	return p
+}
+
+// What dev prints is enough to make a payment. It leaves no process behind, and goes on where it was.
+func TestDev(t *testing.T) {
+	t.Parallel()
+	address, data := unusedAddress(t), filepath.Join(t.TempDir(), "data")
+	w := &world{url: "http://" + address, client: newClient(t)}
+	w.router = startDev(t, address, data)
+	banner := w.router.output()
+	body := regexp.MustCompile(`(?s)-d '(\{.*?\})'`).FindStringSubmatch(banner)
+	if !strings.Contains(banner, "NOT FOR PRODUCTION") || !strings.Contains(banner, data) || body == nil {
+		t.Fatalf("it prints\n%s", banner)
+	}
+	p, _ := w.pay(t, "order-1001", body[1])
+	children := w.router.children(t)
+	if len(children) != 2 {
+		t.Errorf("its children are %v, want a plugin and a simulator", children)
+	}
+	w.router.kill()
+	waitUntil(t.Context(), t, func() bool { return !alive(children) })
+
+	w.router = startDev(t, address, data)
+	if to := w.decide(t, p.Action.URL, "approve"); to != w.url+"/v1/payments?reference=ORDER-1001" {
+		t.Errorf("the bank sends the payer to %s", to)
+	}
+	waitUntil(t.Context(), t, func() bool { return w.get(t.Context(), t, p.ID).Status == payment.Succeeded })
+	checkHistory(t, w, p.ID, payment.Succeeded)
+	children = w.router.children(t)
+	if code := w.router.end(os.Interrupt); code != exitOK || alive(children) {
+		t.Errorf("exit code %d, children are alive: %t", code, alive(children))
+	}
+}
+
+// A simulator whose port somebody else has taken meanwhile gets another.
+func TestDevPortTaken(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	l, err := listen("127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := strings.Cut(l.Addr().String(), ":")
+	if err := os.WriteFile(filepath.Join(data, "ports.json"), []byte(`{"tpaga-pse":`+port+`}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	banner := startDev(t, "127.0.0.1:0", data).output()
+	if m := regexp.MustCompile(`simulated at http://127.0.0.1:(\d+)`).FindStringSubmatch(banner); m == nil || m[1] == port {
+		t.Errorf("it prints\n%s", banner)
+	}
+}
