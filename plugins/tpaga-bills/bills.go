@@ -10,10 +10,11 @@ import (
 	"github.com/cauce-pay/cauce/provider"
 )
 
+// openAmount is the one of Tpaga's test references whose bill can be paid with any amount.
+const openAmount = "000000"
+
 // The references by which Tpaga's staging tries things out, at any biller.
 var (
-	// openAmount names a bill that can be paid with any amount.
-	openAmount = "000000"
 	// paymentTests are documented for payments and not for queries.
 	paymentTests = map[string]bool{"111100001111": true, "111100003333": true, "111100004444": true}
 	// billTests are documented for queries.
@@ -83,8 +84,10 @@ func (p *bills) Bill(ctx context.Context, biller, reference string) (provider.Bi
 		return provider.BillDetail{}, unavailable("its answer is about another bill than asked for, or lacks the amount")
 	}
 	return provider.BillDetail{
-		Biller: biller, Reference: reference, Amount: b.Amount.Money,
-		AmountEditable: found.CostEditable || !p.config.production && reference == openAmount,
+		Biller:         biller,
+		Reference:      reference,
+		Amount:         b.Amount.Money,
+		AmountEditable: found.CostEditable || reference == openAmount, // at staging only: elsewhere it is refused
 	}, nil
 }
 

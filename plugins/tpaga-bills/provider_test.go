@@ -429,7 +429,7 @@ func TestHangingListOfAgreements(t *testing.T) {
 	waiting, stop := context.WithCancel(t.Context())
 	second := submit(waiting)
 	stop()
-	if err := <-second; codeOf(t, err) != provider.CodeUnavailable {
+	if err := <-second; codeOf(t, err) != provider.CodeUnavailable || !strings.Contains(err.Error(), "before there was a list") {
 		t.Errorf("who waits for the list: %v", err)
 	}
 	cancel()

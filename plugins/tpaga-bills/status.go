@@ -1,7 +1,7 @@
 package main
 
 import (
-	"strings"
+	"fmt"
 
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/plugins/internal/rest"
@@ -69,10 +69,7 @@ func (r reply) outcome() (provider.Outcome, error) {
 
 // code is the status word, with the result code where it adds something.
 func (r reply) code() string {
-	text := strings.ToValidUTF8(r.Status, "?")
-	if len(text) > 40 {
-		text = text[:40]
-	}
+	text := fmt.Sprintf("%.40s", r.Status)
 	if r.ResultCode != "" && r.ResultCode != succeeded && len(r.ResultCode) <= 4 {
 		text += " " + r.ResultCode.String()
 	}

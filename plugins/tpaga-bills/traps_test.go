@@ -73,7 +73,7 @@ func trap01(t *testing.T) {
 	}
 	// The status alone is enough for a no, and not for a success.
 	for body, want := range map[string]provider.Status{
-		`{"status":"REJECTED"}`: provider.Failed, `{"status":"IN_PROGRESS"}`: provider.Pending, `{"status":"AUTHORIZED"}`: "",
+		`{"status":"REJECTED"}`: provider.Failed, `{"status":"REJECTED","amount":null}`: provider.Failed, `{"status":"IN_PROGRESS"}`: provider.Pending, `{"status":"AUTHORIZED"}`: "",
 	} {
 		_, p := answering(t, 503, body)
 		if o, err := p.Submit(t.Context(), exampleAttempt()); o.Status != want || (codeOf(t, err) == "") != (want != "") {
@@ -137,7 +137,7 @@ func trap03(t *testing.T) {
 			t.Errorf("%s: %v after %d payments; it cannot be paid whole", amount, err, len(pay))
 		}
 	}
-	for _, amount := range []string{`"12300.001"`, `"12,300"`, `""`, `true`, `null`} {
+	for _, amount := range []string{`"12300.001"`, `"12,300"`, `"1.` + strings.Repeat("0", 40) + `"`, `""`, `true`, `null`} {
 		if _, err := at(t, billed(t, "etb", "1", amount).URL).Bill(t.Context(), "etb", "1"); codeOf(t, err) != provider.CodeUnavailable {
 			t.Errorf("%s: %v", amount, err)
 		}
@@ -443,6 +443,19 @@ func trap17(t *testing.T) {
 			if !refused && len(d.arrived("/pay_bill")) != 1 {
 				t.Errorf("%s at %s: %v, %v", reference, base, paid, queried)
 			}
+		}
+	}
+}
+
+// The references that are documented for payments only are not queried before.
+func TestPaymentTestsAreNotQueried(t *testing.T) {
+	t.Parallel()
+	for reference, queries := range map[string]int{"111100001111": 0, "111100003333": 0, "111100004444": 0, "111100005555": 1} {
+		d, p := answering(t, 409, record(t, map[string]any{"short_bill_reference": reference}))
+		a := exampleAttempt()
+		a.Payment.Bill.Reference = reference
+		if _, err := p.Submit(t.Context(), a); err != nil || len(d.arrived("/bills/")) != queries || len(d.arrived("/pay_bill")) != 1 {
+			t.Errorf("%s: %v after %d queries", reference, err, len(d.arrived("/bills/")))
 		}
 	}
 }
