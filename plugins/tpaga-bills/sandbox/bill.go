@@ -137,16 +137,17 @@ var (
 	noFunds     = failure{Message: "Insufficient funds. Please top up your account and contact support to continue operating."}
 )
 
-// The document's test references. 000000 is payable with any amount; the last three are for payments.
+// The document's test references of bills that exist. 000000 is payable with any amount; the last three are for
+// payments.
 const (
-	payable       = "111100005555"
-	openAmount    = "000000"
-	staysPending  = "111100001111"
-	isRejected    = "111100003333"
-	isUnknown     = "111100004444"
-	maxReference  = 20
-	maxBillerName = 64
+	payable      = "111100005555"
+	openAmount   = "000000"
+	staysPending = "111100001111"
+	isRejected   = "111100003333"
+	isUnknown    = "111100004444"
 )
+
+const maxReference = 20
 
 var testBills = map[string]*refusedBill{
 	payable: nil, openAmount: nil, staysPending: nil, isRejected: nil, isUnknown: nil,

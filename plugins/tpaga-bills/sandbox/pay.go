@@ -289,7 +289,7 @@ func readPayment(c *call) (order, *sandbox.Answer) {
 	}
 	in := order{key: r.text("idempotency_token", 128)}
 	in.Pesos = r.pesos("amount")
-	in.Biller = r.text("utility_provider", maxBillerName)
+	in.Biller = r.text("utility_provider", 64)
 	found, known := agreementNamed(c, in.Biller)
 	if !known {
 		r.refuse("utility_provider", "Objeto con id=%s no existe.", in.Biller)

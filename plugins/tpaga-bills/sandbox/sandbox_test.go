@@ -394,7 +394,7 @@ func TestAgreements(t *testing.T) {
 			t.Errorf("%q: %d %s", query, status, body)
 		}
 	}
-	for biller, want := range map[string]int{"biller_1201": 200, "biller_7": 200, "biller_1202": 422, "biller_6": 422, "biller_07": 422, "biller_7x": 422} {
+	for biller, want := range map[string]int{"biller_1201": 200, "biller_7": 200, "biller_1202": 422, "biller_6": 422, "biller_07": 422, "biller_0": 422, "biller_-1": 422, "biller_7x": 422} {
 		if status, _ := d.call("GET", "/utility_providers/"+biller+"/bills/1", ""); status != want {
 			t.Errorf("a bill of %s: %d, want %d", biller, status, want)
 		}
@@ -461,6 +461,40 @@ func TestBalance(t *testing.T) {
 	}
 }
 
+func TestUnknownIsSettled(t *testing.T) {
+	t.Parallel()
+	for decision, want := range map[string]struct {
+		status string
+		result any
+	}{"approved": {"AUTHORIZED", nil}, "rejected": {"REJECTED", 90.0}} {
+		d := setup(t)
+		d.pay(map[string]any{"idempotency_token": "1", "short_bill_reference": "111100004444"})
+		d.control("settle", `{"id":"`+d.ledger()[0].ID+`","status":"`+decision+`"}`)
+		_, body := d.call("GET", "/bill_payment_transactions/1", "")
+		if got := d.object(body); got["status"] != want.status || got["result_code"] != want.result || string(d.ledger()[0].Status) != decision {
+			t.Errorf("%s: %s, ledger %+v", decision, body, d.ledger())
+		}
+	}
+}
+
+func TestPaidOnce(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	d.mode("paid", "once")
+	for i, tc := range []struct {
+		biller, reference string
+		want              int
+	}{{"etb", "1", 200}, {"etb", "1", 503}, {"codensa", "1", 200}, {"etb", "2", 200}, {"etb", "111100005555", 200}, {"etb", "111100005555", 200}} {
+		status, body := d.pay(map[string]any{"idempotency_token": fmt.Sprint(i), "utility_provider": tc.biller, "short_bill_reference": tc.reference})
+		if status != tc.want || status == 503 && d.object(body)["result_code"] != 84.0 {
+			t.Errorf("%d: %d %s", i+1, status, body)
+		}
+	}
+	if status, body := d.call("GET", "/utility_providers/etb/bills/1", ""); status != 422 || !strings.Contains(body, "already_paid_bill") {
+		t.Errorf("a query: %d %s", status, body)
+	}
+}
+
 func TestStateOutlivesTheSandbox(t *testing.T) {
 	t.Parallel()
 	state := filepath.Join(t.TempDir(), "bills.state")
@@ -473,8 +507,8 @@ func TestStateOutlivesTheSandbox(t *testing.T) {
 	d := &tester{T: t, url: server.URL}
 	d.authorization = d.issue()
 	d.pay(map[string]any{"short_bill_reference": "111100001111"})
-	d.control("settle", `{"id":"`+d.ledger()[0].ID+`","status":"rejected"}`)
 	d.pay(map[string]any{"idempotency_token": "2"})
+	d.control("settle", `{"id":"`+d.ledger()[0].ID+`","status":"rejected"}`)
 	_, before := d.call("GET", "/bill_payment_transactions/2", "")
 	server.Close() // and no Close of the sandbox, as after kill -9
 
