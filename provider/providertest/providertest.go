@@ -10,102 +10,52 @@ package providertest
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 )
-
-// Step is what one hand-over meets. Build it with Approve, Redirect and their like, or by hand.
-type Step struct {
-	// Execute records the attempt in the ledger, with Status, before the answer.
-	Execute bool
-	Status  provider.Status
-	// Err is answered instead of the outcome.
-	Err error
-	// Hang waits until the call's context ends and then answers with its error.
-	Hang bool
-	// Change alters the answer, not the ledger: a wrong amount, a wrong key.
-	Change func(*provider.Outcome)
-	// Before runs before anything is executed, After between the execution and the answer. A test blocks a call with
-	// them.
-	Before, After func(provider.Attempt)
-}
-
-// Approve executes at once.
-func Approve() Step { return Step{Execute: true, Status: provider.Succeeded} }
-
-// Redirect waits for the payer at a URL; see Settle.
-func Redirect() Step { return Step{Execute: true, Status: provider.Pending} }
-
-// Decline records a final no.
-func Decline() Step { return Step{Execute: true, Status: provider.Rejected} }
-
-// Refuse executes nothing and answers with an error of that code.
-func Refuse(code provider.Code) Step {
-	return Step{Err: &provider.Error{Code: code, Message: "refused by the script", ProviderCode: "TEST"}}
-}
-
-// Lose executes with that status, and the answer is lost.
-func Lose(status provider.Status) Step {
-	return Step{Execute: true, Status: status, Err: provider.Errorf(provider.CodeUnknown, "the answer was lost")}
-}
-
-// LoseBefore loses the request: nothing is executed, and nobody can know.
-func LoseBefore() Step {
-	return Step{Err: provider.Errorf(provider.CodeUnknown, "the connection broke")}
-}
-
-// Hang executes with that status and answers nothing until the call's deadline.
-func Hang(status provider.Status) Step { return Step{Execute: true, Status: status, Hang: true} }
-
-// Die answers with an error that is no provider.Error, as a plugin that crashed does.
-func Die(status provider.Status) Step {
-	return Step{Execute: true, Status: status, Err: fmt.Errorf("the process ended")}
-}
-
-// Misstate executes the redirect and answers with something else than was asked for.
-func Misstate(change func(*provider.Outcome)) Step {
-	s := Redirect()
-	s.Change = change
-	return s
-}
 
 // Entry is one line of the ledger.
 type Entry struct {
 	Attempt   provider.Attempt
 	Reference string
 	Status    provider.Status
-	// Times counts how often the attempt was executed: more than once only where Twice is set.
+	// Times counts how often the attempt was executed: more than once only after ExecuteResends.
 	Times int
-	asked int // look-ups that could have found it
+	asked int // look-ups that were answered Absent although it was executed
 }
+
+// referencePrefix and an attempt's key are the provider's own id of it.
+const referencePrefix = "ref-"
 
 // Provider is a scripted provider. All its methods may be called concurrently.
 type Provider struct {
-	mu         sync.Mutex
-	info       provider.Info
-	script     []Step
-	fallback   Step
-	ledger     map[string]*Entry
-	order      []string // keys
-	submits    []provider.Attempt
-	lookups    []provider.Query
-	config     provider.Config
-	closed     bool
-	checkErr   error
-	lookupErr  error
-	hidden     int
-	executable bool // a resend executes again
-	banks      []provider.Bank
+	mu          sync.Mutex
+	info        provider.Info
+	script      []Step
+	fallback    Step
+	ledger      map[string]*Entry
+	order       []string // keys
+	submits     []provider.Attempt
+	lookups     []provider.Query
+	config      provider.Config
+	closed      bool
+	checkErr    error
+	lookupErr   error
+	afterLookup func(provider.Query)
+	hidden      int  // how many look-ups of each attempt do not find it
+	twice       bool // a resend executes again
+	banks       []provider.Bank
+	billers     []provider.Biller
+	bills       []provider.BillDetail
 }
 
-// New returns a provider of that name that takes PSE pay-ins as Tpaga does and answers each with a redirect.
+// New returns a provider of that name that takes PSE pay-ins, can be looked up by key, never executes a key twice and
+// answers each hand-over with a redirect. SetInfo and SetRecovery change what it declares.
 func New(name string) *Provider {
 	return &Provider{
 		info: provider.Info{
@@ -128,8 +78,22 @@ func New(name string) *Provider {
 func (p *Provider) SetInfo(change func(*provider.Info)) *Provider {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.info = cloned(p.info) // who asked before keeps what it was told
 	change(&p.info)
 	return p
+}
+
+func cloned(i provider.Info) provider.Info {
+	i.Capabilities, i.Abilities = slices.Clone(i.Capabilities), slices.Clone(i.Abilities)
+	return i
+}
+
+func (p *Provider) declare(a provider.Ability) {
+	p.SetInfo(func(i *provider.Info) {
+		if !i.Has(a) {
+			i.Abilities = append(i.Abilities, a)
+		}
+	})
 }
 
 // SetRecovery changes the recovery traits of every capability.
@@ -141,20 +105,25 @@ func (p *Provider) SetRecovery(r payment.Recovery) *Provider {
 	})
 }
 
-// SetBanks makes the provider list these banks, by the four-digit code and a name each.
+// SetBanks makes the provider list these banks.
 func (p *Provider) SetBanks(banks ...provider.Bank) *Provider {
-	p.SetInfo(func(i *provider.Info) {
-		if !i.Has(provider.Banks) {
-			i.Abilities = append(i.Abilities, provider.Banks)
-		}
-	})
+	p.declare(provider.Banks)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.banks = banks
 	return p
 }
 
-// Script sets what the next hand-overs meet, in order. Those after them meet what Always says.
+// SetBills makes the provider know these billers and bills.
+func (p *Provider) SetBills(billers []provider.Biller, bills ...provider.BillDetail) *Provider {
+	p.declare(provider.Bills)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.billers, p.bills = billers, bills
+	return p
+}
+
+// Script adds what the next hand-overs meet, in order. Those after them meet what Always says.
 func (p *Provider) Script(steps ...Step) *Provider {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,7 +139,7 @@ func (p *Provider) Always(s Step) *Provider {
 	return p
 }
 
-// HideFor makes the next n look-ups of each attempt answer Absent although it was executed: visibility delay.
+// HideFor makes the first n look-ups of each attempt answer Absent although it was executed: visibility delay.
 func (p *Provider) HideFor(n int) *Provider {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -185,6 +154,14 @@ func (p *Provider) FailLookups(err error) {
 	p.lookupErr = err
 }
 
+// AfterLookup has f run in every look-up between what it finds and its answer: a test holds an answer back with it
+// while it grows old. nil ends it.
+func (p *Provider) AfterLookup(f func(provider.Query)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.afterLookup = f
+}
+
 // FailChecks makes Check answer with err; nil ends it.
 func (p *Provider) FailChecks(err error) {
 	p.mu.Lock()
@@ -196,7 +173,7 @@ func (p *Provider) FailChecks(err error) {
 func (p *Provider) ExecuteResends() *Provider {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.executable = true
+	p.twice = true
 	return p
 }
 
@@ -330,10 +307,10 @@ func (p *Provider) execute(a provider.Attempt, s Step) provider.Outcome {
 	defer p.mu.Unlock()
 	e := p.ledger[a.Key]
 	switch {
-	case e != nil && p.executable && s.Execute:
+	case e != nil && p.twice && s.Execute:
 		e.Times++
 	case e == nil && s.Execute:
-		e = &Entry{Attempt: a, Reference: "ref-" + a.Key, Status: s.Status, Times: 1}
+		e = &Entry{Attempt: a, Reference: referencePrefix + a.Key, Status: s.Status, Times: 1}
 		p.ledger[a.Key] = e
 		p.order = append(p.order, a.Key)
 	case e == nil:
@@ -356,23 +333,29 @@ func (e *Entry) outcome() provider.Outcome {
 // Lookup implements provider.Provider.
 func (p *Provider) Lookup(_ context.Context, q provider.Query) (provider.Outcome, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.lookups = append(p.lookups, q)
+	outcome, err := p.find(q)
+	after := p.afterLookup
+	p.mu.Unlock()
+	if after != nil {
+		after(q)
+	}
+	return outcome, err
+}
+
+func (p *Provider) find(q provider.Query) (provider.Outcome, error) {
 	if p.lookupErr != nil {
 		return provider.Outcome{}, p.lookupErr
 	}
 	e := p.ledger[q.Key]
-	if e == nil {
-		for _, other := range p.ledger {
-			if q.Reference != "" && other.Reference == q.Reference {
-				e = other
-			}
-		}
+	if key, ok := strings.CutPrefix(q.Reference, referencePrefix); ok && e == nil {
+		e = p.ledger[key]
 	}
-	if e == nil || e.asked < p.hidden {
-		if e != nil {
-			e.asked++
-		}
+	switch {
+	case e == nil:
+		return provider.Outcome{Status: provider.Absent}, nil
+	case e.asked < p.hidden:
+		e.asked++
 		return provider.Outcome{Status: provider.Absent}, nil
 	}
 	return e.outcome(), nil
@@ -384,7 +367,7 @@ func (p *Provider) ParseNotification(_ context.Context, n provider.Notification)
 	if key, ok := strings.CutPrefix(body, "key:"); ok {
 		return []provider.Query{{Key: key}}, nil
 	}
-	if strings.HasPrefix(body, "ref-") {
+	if strings.HasPrefix(body, referencePrefix) {
 		return []provider.Query{{Reference: body}}, nil
 	}
 	return nil, provider.Errorf(provider.CodeInvalid, "the webhook names nothing")
@@ -397,54 +380,21 @@ func (p *Provider) Banks(context.Context, payment.Method) ([]provider.Bank, erro
 	return slices.Clone(p.banks), nil
 }
 
-// Clock is a clock that stands still until it is moved. It satisfies the engine's Clock.
-type Clock struct {
-	mu     sync.Mutex
-	now    time.Time
-	timers map[*timer]bool
+// Billers implements provider.ProviderWithBills: one page with all of them.
+func (p *Provider) Billers(context.Context, string) (provider.BillerPage, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return provider.BillerPage{Billers: slices.Clone(p.billers)}, nil
 }
 
-type timer struct {
-	at time.Time
-	f  func()
-}
-
-// NewClock returns a clock that shows that time.
-func NewClock(now time.Time) *Clock { return &Clock{now: now, timers: map[*timer]bool{}} }
-
-// Now returns the clock's time.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// AfterFunc runs f in a goroutine of its own once the clock has been moved by d.
-func (c *Clock) AfterFunc(d time.Duration, f func()) (stop func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	t := &timer{at: c.now.Add(d), f: f}
-	if d <= 0 {
-		go f()
-		return func() {}
-	}
-	c.timers[t] = true
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.timers, t)
-	}
-}
-
-// Advance moves the clock and starts what has become due.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-	for t := range c.timers {
-		if !t.at.After(c.now) {
-			delete(c.timers, t)
-			go t.f()
+// Bill implements provider.ProviderWithBills.
+func (p *Provider) Bill(_ context.Context, biller, reference string) (provider.BillDetail, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.bills {
+		if b.Biller == biller && b.Reference == reference {
+			return b, nil
 		}
 	}
+	return provider.BillDetail{}, &provider.Error{Code: provider.CodeInvalid, Message: "there is no such bill", Field: "bill.reference"}
 }

@@ -1,0 +1,58 @@
+package providertest
+
+import (
+	"sync"
+	"time"
+)
+
+// Clock is a clock that stands still until it is moved. It satisfies the engine's Clock.
+type Clock struct {
+	mu     sync.Mutex
+	now    time.Time
+	timers map[*timer]bool
+}
+
+type timer struct {
+	at time.Time
+	f  func()
+}
+
+// NewClock returns a clock that shows that time.
+func NewClock(now time.Time) *Clock { return &Clock{now: now, timers: map[*timer]bool{}} }
+
+// Now returns the clock's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// AfterFunc runs f in a goroutine of its own once the clock has been moved by d.
+func (c *Clock) AfterFunc(d time.Duration, f func()) (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &timer{at: c.now.Add(d), f: f}
+	if d <= 0 {
+		go f()
+		return func() {}
+	}
+	c.timers[t] = true
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.timers, t)
+	}
+}
+
+// Advance moves the clock and starts what has become due.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	for t := range c.timers {
+		if !t.at.After(c.now) {
+			delete(c.timers, t)
+			go t.f()
+		}
+	}
+}
