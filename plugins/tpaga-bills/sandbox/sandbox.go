@@ -28,6 +28,7 @@ package sandbox
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -105,7 +106,7 @@ func checkPesos(value string) error {
 func checkAgreements(value string) error {
 	n, err := strconv.Atoi(value)
 	if err == nil && (n < 0 || n > 100_000) {
-		err = fmt.Errorf("it is 0 to 100000")
+		err = errors.New("it is 0 to 100000")
 	}
 	return err
 }
@@ -113,7 +114,7 @@ func checkAgreements(value string) error {
 func checkAmount(value string) error {
 	m, err := payment.ParseMoney(value)
 	if err == nil && m.Minor() <= 0 {
-		err = fmt.Errorf("it is not greater than 0")
+		err = errors.New("it is not greater than 0")
 	}
 	return err
 }
