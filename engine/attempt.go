@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
@@ -18,40 +19,45 @@ type answer struct {
 }
 
 // handOver submits the payment's current attempt, whose intent is durable, and goes on to further candidates
-// as far as that is safe. resend tells that this attempt was sent before.
+// as far as that is safe. resend tells that this attempt was sent before. The caller has the payment's turn.
 func (e *Engine) handOver(ctx context.Context, p *payment.Payment, decision *payment.Decision, resend bool) {
 	for {
 		number := len(p.Attempts)
 		ans := e.submit(ctx, p, resend)
-		var err error
-		p, err = e.update(ctx, p, func(d *draft) { e.concludeSubmit(d, number, ans, decision) })
+		d, err := e.update(ctx, p, func(d *draft) { e.concludeSubmit(d, number, ans, decision) })
 		if err != nil {
 			// The answer is not durable: recovery takes it up as an attempt in doubt.
 			e.log.Error("the answer of a provider could not be stored", "payment", p.ID, "error", err)
 			return
 		}
-		if a := p.Current(); a.Number == number || a.Status != payment.AttemptProcessing {
+		if !d.started() {
 			return
 		}
-		resend = false
+		p, resend = d.p, false
 	}
 }
 
-// submit makes the one call that can move money. Once begun it is not given up before the provider's timeout,
-// whoever goes away.
+// submit makes the one call that can move money. Once begun it is not given up before the attempt's deadline,
+// whoever goes away; and it never begins after that, when somebody else may have taken the attempt up.
 func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) answer {
 	a := p.Current()
 	r := e.providers[a.Provider]
 	if r == nil {
 		return answer{err: provider.Errorf(provider.CodeUnavailable, "provider %q is not configured any more", a.Provider)}
 	}
-	ctx, cancel := e.withTimeout(context.WithoutCancel(ctx), r.timeout)
+	left := min(r.timeout, a.DeadlineAt.Sub(e.now()))
+	if left <= 0 {
+		return answer{err: provider.Errorf(provider.CodeUnknown, "the router was held up until the attempt's deadline had passed")}
+	}
+	ctx, cancel := e.withTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
 	r.inFlight.Add(1)
 	defer r.inFlight.Add(-1)
-	outcome, err := r.Submit(ctx, provider.Attempt{
-		Key: a.Key, PaymentID: p.ID, Number: a.Number, Payment: p.Request,
-		NotificationURL: r.notificationURL, Resend: resend,
+	outcome, err := guarded(ctx, func() (provider.Outcome, error) {
+		return r.Submit(ctx, provider.Attempt{
+			Key: a.Key, PaymentID: p.ID, Number: a.Number, Payment: p.Request,
+			NotificationURL: r.notificationURL, Resend: resend,
+		})
 	})
 	ans := r.answer(ctx, outcome, err)
 	if ans.err == nil && ans.Status == provider.Absent {
@@ -61,6 +67,45 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	return ans
 }
 
+// answerGrace is how long a provider may still answer after its deadline, before its call is left behind.
+const answerGrace = 500 * time.Millisecond
+
+// guarded calls a provider so that it can neither end the process by a panic nor hold its caller beyond the
+// deadline.
+func guarded(ctx context.Context, call func() (provider.Outcome, error)) (provider.Outcome, error) {
+	type result struct {
+		provider.Outcome
+		err error
+	}
+	answered := make(chan result, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				answered <- result{err: provider.Errorf(provider.CodeUnknown, "the provider panicked: %v", r)}
+			}
+		}()
+		outcome, err := call()
+		answered <- result{outcome, err}
+	}()
+	select {
+	case r := <-answered:
+		return r.Outcome, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-answered:
+		return r.Outcome, r.err
+	case <-time.After(answerGrace):
+		return provider.Outcome{}, context.Cause(ctx)
+	}
+}
+
+// Codes that the engine gives an attempt. A provider's own code never equals one of them.
+const (
+	codeAbsent = "absent" // its provider did not know it when it was last asked
+	codeResend = "resend" // it is being sent again
+)
+
 // answer brings what a provider returned into one form; whatever is not clear is unknown.
 func (r *running) answer(ctx context.Context, outcome provider.Outcome, err error) answer {
 	if err != nil {
@@ -68,6 +113,10 @@ func (r *running) answer(ctx context.Context, outcome provider.Outcome, err erro
 			err = provider.Errorf(provider.CodeUnknown, "no answer within %s", r.timeout)
 		}
 		return answer{err: provider.AsError(err)}
+	}
+	switch outcome.Code {
+	case payment.CodeMismatch, codeAbsent, codeResend:
+		outcome.Code = "provider: " + outcome.Code
 	}
 	switch outcome.Status {
 	case provider.Pending, provider.Authorized, provider.Succeeded, provider.Rejected, provider.Expired, provider.Failed, provider.Absent:
@@ -83,22 +132,14 @@ func (r *running) answer(ctx context.Context, outcome provider.Outcome, err erro
 // and the decision, so that it can run again when the payment changed meanwhile.
 func (e *Engine) concludeSubmit(d *draft, number int, ans answer, decision *payment.Decision) {
 	a := d.p.Attempt(number)
-	if a.Status != payment.AttemptProcessing && a.Status != payment.AttemptInDoubt {
-		return // a look-up has already learnt more than this answer can tell
-	}
-	if !d.p.NotifiedAt.Before(a.StartedAt) {
-		// Its webhook overtook the answer: look at once.
-		defer func() {
-			if !d.p.Status.Final() && !d.p.NextLookupAt.IsZero() && d.p.Status != payment.Processing {
-				d.lookAt(d.now)
-			}
-		}()
-	}
-	if ans.err != nil {
+	switch {
+	case d.p.Status.Final() || mismatched(d.p) > 0 || a.Status != payment.AttemptProcessing && a.Status != payment.AttemptInDoubt:
+		e.concludeLate(d, number, ans)
+		return
+	case ans.err != nil:
 		e.concludeError(d, a, ans.err, decision)
 		return
-	}
-	if e.mismatch(d, a, ans.Outcome) {
+	case e.mismatch(d, a, ans.Outcome):
 		e.reschedule(d)
 		return
 	}
@@ -114,6 +155,53 @@ func (e *Engine) concludeSubmit(d *draft, number int, ans answer, decision *paym
 	default:
 		e.settle(d, number, ans.Outcome)
 	}
+}
+
+// concludeLate drafts what the answer to a hand-over means when the payment, or the attempt, was closed while it
+// was under way. Nothing is handed to anybody else any more; a success is never dropped.
+func (e *Engine) concludeLate(d *draft, number int, ans answer) {
+	a := d.p.Attempt(number)
+	before := a.Status
+	switch {
+	case ans.err != nil && before == payment.AttemptProcessing:
+		status := payment.AttemptFailed
+		if ans.err.Code == provider.CodeUnknown {
+			status = payment.AttemptInDoubt
+		}
+		d.add(payment.EventAttemptEnded, payment.EventData{
+			Attempt: number, AttemptStatus: status, Code: string(ans.err.Code), Message: ans.err.Message, Reference: ans.err.Reference,
+		})
+	case ans.err != nil || e.mismatch(d, a, ans.Outcome):
+	case before == payment.AttemptProcessing || ans.Status == provider.Succeeded:
+		d.add(payment.EventAttemptEnded, payment.EventData{
+			Attempt: number, AttemptStatus: attemptStatus[ans.Status], Code: ans.Code, Message: ans.Message, Reference: ans.Reference,
+		})
+		if ans.Status == provider.Succeeded {
+			e.concludeSuccess(d, number, before, ans.Outcome)
+			return
+		}
+	}
+	e.reschedule(d)
+}
+
+// concludeSuccess drafts what a success of an attempt means for the payment, the attempt's own event being
+// drafted already.
+func (e *Engine) concludeSuccess(d *draft, number int, before payment.AttemptStatus, o provider.Outcome) {
+	data := payment.EventData{Attempt: number, Provider: d.p.Attempt(number).Provider, Reference: o.Reference, Code: o.Code}
+	switch {
+	case before == payment.AttemptSucceeded:
+	case d.p.Status == payment.Succeeded:
+		d.add(payment.EventDoublePayment, data)
+		e.log.Error("a payment succeeded twice", "payment", d.p.ID, "attempt", number)
+	case d.p.Status.Final():
+		d.add(payment.EventLateSuccess, data)
+		e.log.Warn("a payment succeeded late", "payment", d.p.ID, "attempt", number)
+	case mismatched(d.p) > 0: // for a person
+	default:
+		e.settle(d, number, o)
+		return
+	}
+	e.reschedule(d)
 }
 
 // concludeError drafts what a refused or unclear hand-over means.
@@ -144,11 +232,21 @@ func (e *Engine) concludeError(d *draft, a *payment.Attempt, err *provider.Error
 	}
 }
 
-// evidence records an unclear answer about an attempt, if it told something that the last one did not.
+// evidence records an unclear answer about an attempt, if it told something that the last one did not. Numbers in
+// its text (ports, request ids) tell nothing.
 func (e *Engine) evidence(d *draft, a *payment.Attempt, data payment.EventData) {
-	if data.Code != a.Code || data.Message != a.Message || data.Reference != "" && data.Reference != a.Reference {
+	if data.Code != a.Code || words(data.Message) != words(a.Message) || data.Reference != "" && data.Reference != a.Reference {
 		d.add(payment.EventLookup, data)
 	}
+}
+
+func words(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // abandon gives up an unanswered redirect pay-in whose URL nobody was given, where its provider declares that
@@ -236,13 +334,28 @@ func (e *Engine) doubt(d *draft, why *payment.Failure) {
 	e.reschedule(d)
 }
 
+// mismatched returns the number of the first attempt whose answer differs from what we asked for and that no
+// person has resolved yet; 0 where there is none.
+func mismatched(p *payment.Payment) int {
+	for _, a := range p.Attempts {
+		if a.Code == payment.CodeMismatch && a.Status == payment.AttemptInDoubt {
+			return a.Number
+		}
+	}
+	return 0
+}
+
 // mismatch compares an answer with what we asked for. A difference is never a success and never resolved by
 // itself: it waits for a person.
 func (e *Engine) mismatch(d *draft, a *payment.Attempt, o provider.Outcome) bool {
-	number, first := a.Number, a.Status == payment.AttemptProcessing
 	if a.Code == payment.CodeMismatch {
 		return true
 	}
+	number, t := a.Number, payment.EventLookup
+	if a.Status == payment.AttemptProcessing {
+		t = payment.EventAttemptEnded
+	}
+	failure := &payment.Failure{Code: payment.CodeMismatch, Message: "the provider's record differs from ours; a person has to look at it"}
 	amount := ""
 	if !o.Amount.IsZero() {
 		amount = o.Amount.String()
@@ -255,26 +368,20 @@ func (e *Engine) mismatch(d *draft, a *payment.Attempt, o provider.Outcome) bool
 			continue
 		}
 		found = true
-		d.add(payment.EventMismatch, payment.EventData{
-			Attempt: number, Provider: a.Provider, Field: c.field, Ours: c.ours, Theirs: c.theirs, Reference: o.Reference,
-		})
+		data := payment.EventData{Attempt: number, Provider: a.Provider, Field: c.field, Ours: c.ours, Theirs: c.theirs, Reference: o.Reference}
+		if d.p.Status == payment.InDoubt {
+			data.Failure = failure
+		}
+		d.add(payment.EventMismatch, data)
 	}
 	if !found {
 		return false
 	}
-	data := payment.EventData{
-		Attempt: number, AttemptStatus: payment.AttemptInDoubt, Code: payment.CodeMismatch, Reference: o.Reference,
-		Message: "the provider's record differs from ours; a person has to look at it",
-	}
-	if first {
-		d.add(payment.EventAttemptEnded, data)
-	} else {
-		d.add(payment.EventLookup, data)
-	}
+	d.add(t, payment.EventData{
+		Attempt: number, AttemptStatus: payment.AttemptInDoubt, Code: payment.CodeMismatch, Reference: o.Reference, Message: failure.Message,
+	})
 	if !d.p.Status.Final() && d.p.Status != payment.InDoubt {
-		d.add(payment.EventInDoubt, payment.EventData{
-			Attempt: number, Failure: &payment.Failure{Code: payment.CodeMismatch, Message: data.Message},
-		})
+		d.add(payment.EventInDoubt, payment.EventData{Attempt: number, Failure: failure})
 	}
 	return true
 }

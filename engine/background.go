@@ -90,7 +90,7 @@ func (e *Engine) followDue(ctx context.Context) {
 			break
 		}
 		for _, id := range ids {
-			e.work(func() {
+			e.work(e.lookSlots, func() {
 				if err := e.follow(ctx, id); err != nil {
 					e.log.Warn("a payment could not be followed; it comes up again", "payment", id, "error", err)
 				}
@@ -106,14 +106,14 @@ func (e *Engine) followDue(ctx context.Context) {
 	e.due(e.now().Add(sweepEvery))
 }
 
-// work runs f in a goroutine of its own, at most as many at once as there are workers. Work that has begun is
-// finished when the engine closes.
-func (e *Engine) work(f func()) {
-	e.slots <- struct{}{}
+// work runs f in a goroutine of its own, at most as many at once as there are slots. Look-ups and webhooks have
+// slots of their own, so that neither starves the other. Work that has begun is finished when the engine closes.
+func (e *Engine) work(slots chan struct{}, f func()) {
+	slots <- struct{}{}
 	e.working.Add(1)
 	go func() {
 		defer func() {
-			<-e.slots
+			<-slots
 			e.working.Done()
 		}()
 		f()

@@ -15,11 +15,12 @@ type draft struct {
 	p      *payment.Payment
 	events []payment.Event
 	now    time.Time
+	looked time.Time // NextLookupAt as it was
 	err    error
 }
 
 func (e *Engine) draft(p *payment.Payment) *draft {
-	return &draft{p: p.Clone(), now: e.now()}
+	return &draft{p: p.Clone(), now: e.now(), looked: p.NextLookupAt}
 }
 
 // add folds one event into the draft. The first unlawful one makes commit fail with nothing written.
@@ -33,6 +34,16 @@ func (d *draft) add(t payment.EventType, data payment.EventData) {
 	}
 }
 
+// started reports whether the draft begins the payment's last attempt: whoever makes that durable hands it over.
+func (d *draft) started() bool {
+	for _, ev := range d.events {
+		if ev.Type == payment.EventAttemptStarted && ev.Data.Attempt == len(d.p.Attempts) {
+			return true
+		}
+	}
+	return false
+}
+
 // lookAt says when the payment is looked up next.
 func (d *draft) lookAt(t time.Time) { d.p.NextLookupAt = t }
 
@@ -40,6 +51,12 @@ func (d *draft) lookAt(t time.Time) { d.p.NextLookupAt = t }
 func (e *Engine) commit(ctx context.Context, d *draft) error {
 	if d.err != nil {
 		return d.err
+	}
+	if len(d.events) == 0 && d.p.NextLookupAt.Equal(d.looked) {
+		return nil // and a lease on it goes on
+	}
+	if !d.p.NextLookupAt.IsZero() && !d.p.NextLookupAt.After(d.now) {
+		d.lookAt(d.now.Add(retryPause)) // whatever went wrong: no look is due again at once
 	}
 	if len(d.events) == 0 {
 		return e.schedule(ctx, d.p)
@@ -71,14 +88,15 @@ func (e *Engine) schedule(ctx context.Context, p *payment.Payment) error {
 const maxConflicts = 20
 
 // update changes a payment: build makes a draft of p. When the payment changed since p was read, it is read
-// again and build runs anew; build must therefore depend on nothing but the payment it is given.
-func (e *Engine) update(ctx context.Context, p *payment.Payment, build func(*draft)) (*payment.Payment, error) {
+// again and build runs anew; build must therefore depend on nothing but the payment it is given. update returns
+// what became durable.
+func (e *Engine) update(ctx context.Context, p *payment.Payment, build func(*draft)) (*draft, error) {
 	for range maxConflicts {
 		d := e.draft(p)
 		build(d)
 		err := e.commit(ctx, d)
 		if err == nil {
-			return d.p, nil
+			return d, nil
 		}
 		if !errors.Is(err, store.ErrConflict) {
 			return nil, err

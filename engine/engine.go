@@ -29,10 +29,11 @@ type Engine struct {
 	factsMu       sync.Mutex
 	providerFacts atomic.Pointer[map[string]routing.ProviderFacts]
 	watchers      *watchers
+	busy          busy
 
 	scheduler, inbox, tending *alarm
 	background                sync.WaitGroup // the loops
-	slots                     chan struct{}
+	lookSlots, inboxSlots     chan struct{}
 	working                   sync.WaitGroup // what the loops have begun
 	stopLoops                 context.CancelFunc
 
@@ -59,7 +60,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		store: c.Store, rules: rules, providers: map[string]*running{}, log: c.Logger, clock: c.Clock, random: c.Random,
-		workers: c.Workers, watchers: newWatchers(), stopped: make(chan struct{}), failed: make(chan struct{}),
+		workers: c.Workers, watchers: newWatchers(), busy: busy{held: map[string]*turn{}}, stopped: make(chan struct{}), failed: make(chan struct{}),
 	}
 	e.setDefaults()
 	for _, d := range diagnostics {
@@ -90,7 +91,7 @@ func (e *Engine) setDefaults() {
 	if e.workers == 0 {
 		e.workers = 16
 	}
-	e.slots = make(chan struct{}, e.workers)
+	e.lookSlots, e.inboxSlots = make(chan struct{}, e.workers), make(chan struct{}, e.workers)
 	e.lease = time.Minute
 	e.scheduler, e.inbox, e.tending = newAlarm(e.clock), newAlarm(e.clock), newAlarm(e.clock)
 }

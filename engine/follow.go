@@ -24,12 +24,14 @@ const (
 	deadlineGrace = 2 * time.Second
 	// resendPayIn bounds how long an unanswered redirect pay-in is sent again: later its payer has gone.
 	resendPayIn = 10 * time.Minute
+	// resendUnknown bounds how long anything is sent again where it is not known how long the provider remembers a key.
+	resendUnknown = 24 * time.Hour
+	// followLate bounds how long a finished payment is followed for a late success, where its provider does not
+	// answer, or does not say how long its URL lives.
+	followLate = 7 * 24 * time.Hour
 	// windowGrace is added to the end of a URL's life before the last look at it.
 	windowGrace = time.Minute
 )
-
-// codeAbsent is the code of an attempt that its provider did not know when it was last asked.
-const codeAbsent = "absent"
 
 // nextLookup says when an attempt is looked at next.
 func (e *Engine) nextLookup(d *draft, number int) time.Time {
@@ -72,16 +74,26 @@ func (e *Engine) windowEnd(p *payment.Payment, a *payment.Attempt) time.Time {
 	return a.DeadlineAt.Add(time.Duration(c.Recovery.ExpiresAfter))
 }
 
-// afterwards says when a finished payment is looked at once more: when the last URL that a payer may still
-// hold, or that an abandoned attempt left behind, cannot be paid any more. Zero = never.
-func (e *Engine) afterwards(d *draft) time.Time {
+// afterwards says when a finished payment is looked at once more: while an attempt is still open, and when the
+// last URL that a payer may hold, or that an abandoned attempt left behind, cannot be paid any more. unanswered
+// tells that the look that was due now gave no final answer. Zero = never.
+func (e *Engine) afterwards(d *draft, unanswered bool) time.Time {
 	var last time.Time
 	for i := range d.p.Attempts {
 		a := &d.p.Attempts[i]
-		if a.Status == payment.AttemptSucceeded || !a.URLGiven && a.Status != payment.AttemptAbandoned || !e.askable(d.p, a) {
+		if a.Status == payment.AttemptSucceeded || a.Code == payment.CodeMismatch || !e.askable(d.p, a) {
 			continue
 		}
-		if end := e.windowEnd(d.p, a); end.After(last) {
+		end := e.windowEnd(d.p, a)
+		switch {
+		case a.Status.Live(), (a.URLGiven || a.Status == payment.AttemptAbandoned) && (end.IsZero() || unanswered && !end.After(d.now)):
+			if d.now.Sub(a.StartedAt) < followLate || a.Status.Live() {
+				end = e.nextLookup(d, a.Number)
+			}
+		case !a.URLGiven && a.Status != payment.AttemptAbandoned:
+			continue
+		}
+		if end.After(last) {
 			last = end
 		}
 	}
@@ -101,7 +113,7 @@ func (e *Engine) askable(p *payment.Payment, a *payment.Attempt) bool {
 func (e *Engine) ask(ctx context.Context, r *running, q provider.Query) answer {
 	ctx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
-	outcome, err := r.Lookup(ctx, q)
+	outcome, err := guarded(ctx, func() (provider.Outcome, error) { return r.Lookup(ctx, q) })
 	ans := r.answer(ctx, outcome, err)
 	e.noteHealth(r, ans.err)
 	return ans
@@ -109,12 +121,16 @@ func (e *Engine) ask(ctx context.Context, r *running, q provider.Query) answer {
 
 // follow takes one payment a step further: it is called when the payment's next look is due.
 func (e *Engine) follow(ctx context.Context, id string) error {
-	p, err := e.store.Get(ctx, id)
-	if err != nil {
+	if err := e.busy.wait(ctx, id); err != nil {
 		return err
 	}
-	if p.Status == payment.Processing {
-		if p, err = e.recover(ctx, p); err != nil || p.Status == payment.Processing {
+	defer e.done(id)
+	p, err := e.store.Get(ctx, id)
+	if err != nil || p.NextLookupAt.IsZero() || p.NextLookupAt.After(e.now()) {
+		return err // whoever had the turn has looked
+	}
+	if c := p.Current(); c != nil && c.Status == payment.AttemptProcessing {
+		if p, err = e.recover(ctx, p); err != nil || p.Current().Status == payment.AttemptProcessing {
 			return err
 		}
 	}
@@ -131,23 +147,28 @@ func (e *Engine) follow(ctx context.Context, id string) error {
 	return nil
 }
 
-// recover takes up a payment whose hand-over this or another process left without storing its answer. While
+// recover takes up an attempt whose hand-over this or another process left without storing its answer. While
 // the call may still be running it only waits.
 func (e *Engine) recover(ctx context.Context, p *payment.Payment) (*payment.Payment, error) {
-	return e.update(ctx, p, func(d *draft) {
+	d, err := e.update(ctx, p, func(d *draft) {
 		a := d.p.Current()
-		switch {
-		case d.p.Status != payment.Processing || a == nil || a.Status != payment.AttemptProcessing:
-		case d.now.Before(a.DeadlineAt.Add(deadlineGrace)):
-			d.lookAt(a.DeadlineAt.Add(deadlineGrace))
-		default:
+		if a.Status == payment.AttemptProcessing && !d.now.Before(a.DeadlineAt.Add(deadlineGrace)) {
 			message := "the router stopped before the provider's answer was stored"
 			d.add(payment.EventAttemptEnded, payment.EventData{
 				Attempt: a.Number, AttemptStatus: payment.AttemptInDoubt, Code: payment.CodeUnknown, Message: message,
 			})
-			e.doubt(d, &payment.Failure{Code: payment.CodeUnknown, Message: message})
+			if d.p.Status == payment.Processing {
+				d.add(payment.EventInDoubt, payment.EventData{
+					Attempt: a.Number, Failure: &payment.Failure{Code: payment.CodeUnknown, Message: message},
+				})
+			}
 		}
+		e.reschedule(d)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return d.p, nil
 }
 
 // lookUp asks about every attempt of the payment that could still have moved money, and stores what that
@@ -170,10 +191,18 @@ func (e *Engine) lookUp(ctx context.Context, p *payment.Payment, decision *payme
 	if asked {
 		return p, nil
 	}
-	return e.update(ctx, p, e.reschedule)
+	d, err := e.update(ctx, p, func(d *draft) {
+		if !e.closeOrphan(d) {
+			e.reschedule(d)
+		}
+	})
+	if err != nil {
+		return p, err
+	}
+	return d.p, nil
 }
 
-// lookUpAttempt asks about one attempt and stores what that means.
+// lookUpAttempt asks about one attempt and stores what that means. The caller has the payment's turn.
 func (e *Engine) lookUpAttempt(ctx context.Context, p *payment.Payment, number int, decision *payment.Decision) (*payment.Payment, error) {
 	a := p.Attempt(number)
 	ans := e.ask(ctx, e.providers[a.Provider], provider.Query{
@@ -182,12 +211,15 @@ func (e *Engine) lookUpAttempt(ctx context.Context, p *payment.Payment, number i
 	if err := ctx.Err(); err != nil {
 		return p, err // given up by us: says nothing
 	}
-	p, err := e.update(ctx, p, func(d *draft) { e.concludeLookup(d, number, ans, decision) })
-	if err == nil && p.Status == payment.Processing && p.Current().Status == payment.AttemptProcessing && p.Current().Number > number {
-		e.handOver(ctx, p, decision, false)
+	d, err := e.update(ctx, p, func(d *draft) { e.concludeLookup(d, number, ans, decision) })
+	if err != nil {
+		return p, err
+	}
+	if d.started() {
+		e.handOver(ctx, d.p, decision, false)
 		return e.store.Get(ctx, p.ID)
 	}
-	return p, err
+	return d.p, nil
 }
 
 // concludeLookup drafts what a look-up means.
@@ -198,10 +230,10 @@ func (e *Engine) concludeLookup(d *draft, number int, ans answer, decision *paym
 	case a.Status == payment.AttemptProcessing:
 		return // its hand-over is under way
 	case ans.err != nil:
-		if d.p.Status == payment.InDoubt && current {
+		if d.p.Status == payment.InDoubt && current && a.Code != payment.CodeMismatch {
 			e.evidence(d, a, payment.EventData{Attempt: number, Code: string(ans.err.Code), Message: ans.err.Message, Reference: ans.err.Reference})
 		}
-		e.reschedule(d)
+		e.rescheduleAfter(d, true)
 		return
 	case ans.Status == provider.Absent:
 		e.concludeAbsent(d, number, ans, decision)
@@ -210,31 +242,20 @@ func (e *Engine) concludeLookup(d *draft, number int, ans answer, decision *paym
 		e.reschedule(d)
 		return
 	}
-	a = d.p.Attempt(number)
 	before, status := a.Status, attemptStatus[ans.Status]
-	if status != before || ans.Code != a.Code || ans.Reference != "" && ans.Reference != a.Reference {
-		if before == payment.AttemptAbandoned && status == payment.AttemptPending {
-			status = before // nobody was given its URL
-		}
+	if before == payment.AttemptAbandoned && status == payment.AttemptPending {
+		status = before // nobody was given its URL
+	}
+	if status != before || ans.Code != "" && ans.Code != a.Code || ans.Reference != "" && ans.Reference != a.Reference {
 		d.add(payment.EventLookup, payment.EventData{
 			Attempt: number, AttemptStatus: status, Code: ans.Code, Message: ans.Message, Reference: ans.Reference,
 		})
 	}
 	switch {
-	case ans.Status == provider.Succeeded && before == payment.AttemptSucceeded:
-		e.reschedule(d)
-	case ans.Status == provider.Succeeded && d.p.Status == payment.Succeeded:
-		d.add(payment.EventDoublePayment, payment.EventData{Attempt: number, Provider: a.Provider, Reference: ans.Reference})
-		e.log.Error("a payment succeeded twice", "payment", d.p.ID, "attempt", number)
-		e.reschedule(d)
-	case ans.Status == provider.Succeeded && d.p.Status.Final():
-		d.add(payment.EventLateSuccess, payment.EventData{Attempt: number, Provider: a.Provider, Reference: ans.Reference, Code: ans.Code})
-		e.log.Warn("a payment succeeded late", "payment", d.p.ID, "attempt", number)
-		e.reschedule(d)
 	case ans.Status == provider.Succeeded:
-		e.settle(d, number, ans.Outcome)
-	case d.p.Status.Final() || !current:
-		e.reschedule(d)
+		e.concludeSuccess(d, number, before, ans.Outcome)
+	case d.p.Status.Final() || !current || mismatched(d.p) > 0:
+		e.rescheduleAfter(d, ans.Status == provider.Pending || ans.Status == provider.Authorized)
 	default:
 		e.concludeCurrent(d, number, ans, decision)
 	}
@@ -244,7 +265,7 @@ func (e *Engine) concludeLookup(d *draft, number int, ans answer, decision *paym
 func (e *Engine) concludeCurrent(d *draft, number int, ans answer, decision *payment.Decision) {
 	o := ans.Outcome
 	switch {
-	case o.Status == provider.Failed && d.p.Status == payment.InDoubt && !d.p.Attempt(number).URLGiven:
+	case o.Status == provider.Failed && e.mayGoOn(d, number):
 		e.nextOrFail(d, number, provider.CodeUnavailable, payment.EventData{Code: o.Code, Message: o.Message}, decision)
 	case d.p.Status == payment.Pending && o.Status == provider.Pending && (d.p.Action != nil || o.Action == nil),
 		d.p.Status == payment.Pending && o.Status == provider.Authorized && d.p.Action == nil:
@@ -254,6 +275,14 @@ func (e *Engine) concludeCurrent(d *draft, number int, ans answer, decision *pay
 	}
 }
 
+// mayGoOn reports whether another candidate may be tried once the attempt proves not executed: it is the last
+// one, the payment is in doubt about it, nobody was given its URL, and no resend of it may still be running.
+func (e *Engine) mayGoOn(d *draft, number int) bool {
+	a := d.p.Attempt(number)
+	return number == len(d.p.Attempts) && d.p.Status == payment.InDoubt && mismatched(d.p) == 0 && !a.URLGiven &&
+		(a.Code != codeResend || !d.now.Before(a.DeadlineAt))
+}
+
 // concludeAbsent drafts what it means that a provider does not know an attempt: nothing, until its plugin's
 // absent_after has passed since the call could last have arrived.
 func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *payment.Decision) {
@@ -261,11 +290,13 @@ func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *paym
 	data := payment.EventData{Attempt: number, Code: codeAbsent, Message: orElse(ans.Message, "the provider does not know this attempt (yet)")}
 	c := e.capability(a.Provider, &d.p.Request)
 	proof := c != nil && c.Recovery.AbsentAfter > 0 && d.now.Sub(a.DeadlineAt) >= time.Duration(c.Recovery.AbsentAfter)
-	if number != len(d.p.Attempts) || d.p.Status != payment.InDoubt || a.Code == payment.CodeMismatch || !proof {
+	if !proof || !e.mayGoOn(d, number) {
 		if d.p.Status == payment.InDoubt && a.Code != payment.CodeMismatch {
 			e.evidence(d, a, data)
 		}
-		e.reschedule(d)
+		if !e.closeOrphan(d) {
+			e.reschedule(d)
+		}
 		return
 	}
 	data.AttemptStatus = payment.AttemptFailed
@@ -274,25 +305,37 @@ func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *paym
 	e.nextOrFail(d, number, provider.CodeUnavailable, data, decision)
 }
 
-// reschedule says when the payment is looked at next when nothing else changed, and closes an unanswered
-// redirect pay-in once the URL that nobody was given cannot be paid any more.
-func (e *Engine) reschedule(d *draft) {
+// closeOrphan ends an unanswered redirect pay-in once the URL that nobody was given cannot be paid any more.
+func (e *Engine) closeOrphan(d *draft) bool {
+	a := d.p.Current()
+	if a == nil || d.p.Status != payment.InDoubt || a.Status != payment.AttemptInDoubt || mismatched(d.p) > 0 || !e.orphaned(d, a) {
+		return false
+	}
+	data := payment.EventData{
+		Attempt: a.Number, AttemptStatus: payment.AttemptExpired, Code: "unanswered",
+		Message: "no answer came, nobody was given its URL, and it cannot be paid any more",
+	}
+	d.add(payment.EventLookup, data)
+	d.add(payment.EventExpired, payment.EventData{Attempt: data.Attempt, Failure: &payment.Failure{Code: data.Code, Message: data.Message}})
+	e.reschedule(d)
+	return true
+}
+
+// reschedule says when the payment is looked at next.
+func (e *Engine) reschedule(d *draft) { e.rescheduleAfter(d, false) }
+
+// rescheduleAfter is reschedule after a look-up that gave no final answer (unanswered).
+func (e *Engine) rescheduleAfter(d *draft, unanswered bool) {
 	a := d.p.Current()
 	switch {
+	case a == nil:
+		d.lookAt(time.Time{})
+	case a.Status == payment.AttemptProcessing:
+		d.lookAt(a.DeadlineAt.Add(deadlineGrace))
 	case d.p.Status.Final():
-		if a != nil && a.Status.Live() { // an abandoned attempt succeeded while another was under way
-			d.lookAt(e.nextLookup(d, a.Number))
-			return
-		}
-		d.lookAt(e.afterwards(d))
-	case a == nil || a.Status == payment.AttemptProcessing:
-	case a.Code == payment.CodeMismatch:
-		d.lookAt(time.Time{})
-	case d.p.Status == payment.InDoubt && e.orphaned(d, a):
-		message := "no answer came, nobody was given its URL, and it cannot be paid any more"
-		d.add(payment.EventLookup, payment.EventData{Attempt: a.Number, AttemptStatus: payment.AttemptExpired, Code: "unanswered", Message: message})
-		d.add(payment.EventExpired, payment.EventData{Attempt: a.Number, Failure: &payment.Failure{Code: "unanswered", Message: message}})
-		d.lookAt(time.Time{})
+		d.lookAt(e.afterwards(d, unanswered))
+	case mismatched(d.p) > 0:
+		d.lookAt(time.Time{}) // a person has to resolve it
 	default:
 		d.lookAt(e.nextLookup(d, a.Number))
 	}
@@ -306,7 +349,7 @@ func (e *Engine) orphaned(d *draft, a *payment.Attempt) bool {
 // mayResend reports whether a payment in doubt may be sent again under the key of its last attempt: the
 // provider promises that to be harmless, and asking has not helped or is not possible.
 func (e *Engine) mayResend(p *payment.Payment) bool {
-	if p.Status != payment.InDoubt || p.Failure != nil && p.Failure.Code == payment.CodeMismatch {
+	if p.Status != payment.InDoubt || mismatched(p) > 0 {
 		return false
 	}
 	a := p.Current()
@@ -314,47 +357,52 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 	if c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt {
 		return false
 	}
-	now := e.now()
-	if p.Operation == payment.PayIn && now.Sub(a.StartedAt) > resendPayIn {
-		return false
+	r := e.providers[a.Provider]
+	bound := resendUnknown
+	if r.keyRetention > 0 {
+		bound = r.keyRetention - r.timeout - deadlineGrace // it must arrive before the key is forgotten
 	}
-	if keep := e.providers[a.Provider].keyRetention; keep > 0 && now.Sub(a.StartedAt) > keep {
-		return false
+	if p.Operation == payment.PayIn {
+		bound = min(bound, resendPayIn)
 	}
-	return !e.askable(p, a) || a.Code == codeAbsent
+	return e.now().Sub(a.StartedAt) < bound && (!e.askable(p, a) || a.Code == codeAbsent)
 }
 
 // resend hands the last attempt over again under its own key. That it does so is durable first, so that the
 // time after which its absence would be proof begins anew.
 func (e *Engine) resend(ctx context.Context, p *payment.Payment, decision *payment.Decision) error {
 	number := len(p.Attempts)
-	sent := false
-	p, err := e.update(ctx, p, func(d *draft) {
+	d, err := e.update(ctx, p, func(d *draft) {
 		a := d.p.Current()
-		if sent = d.p.Status == payment.InDoubt && a.Number == number && a.Status == payment.AttemptInDoubt; !sent {
+		if d.p.Status != payment.InDoubt || a.Number != number || a.Status != payment.AttemptInDoubt {
 			return
 		}
 		deadline := d.now.Add(e.providers[a.Provider].timeout)
 		d.add(payment.EventLookup, payment.EventData{
-			Attempt: number, Code: "resend", Message: "sent again under the same key", DeadlineAt: deadline,
+			Attempt: number, Code: codeResend, Message: "sent again under the same key", DeadlineAt: deadline,
 		})
 		d.lookAt(deadline.Add(deadlineGrace))
 	})
-	if err == nil && sent {
-		e.handOver(ctx, p, decision, true)
+	if err == nil && len(d.events) > 0 {
+		e.handOver(ctx, d.p, decision, true)
 	}
 	return err
 }
 
-// Refresh looks a payment up at its provider now and returns it.
+// Refresh looks a payment up at its provider now and returns it. While it is being handed over or looked up
+// already, Refresh returns it as it stands.
 func (e *Engine) Refresh(ctx context.Context, id string) (*payment.Payment, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
 	defer e.leave()
 	p, err := e.store.Get(ctx, id)
-	if err != nil || len(p.Attempts) == 0 || p.Status == payment.Processing {
+	if err != nil || len(p.Attempts) == 0 || p.Status == payment.Processing || !e.busy.try(id) {
 		return p, err
+	}
+	defer e.done(id)
+	if p, err = e.store.Get(ctx, id); err != nil {
+		return nil, err
 	}
 	decision, err := e.Decision(ctx, id)
 	if err != nil {

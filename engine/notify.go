@@ -61,6 +61,7 @@ func (e *Engine) readInbox(ctx context.Context) {
 		page, err := e.store.Notifications(ctx, after, inboxPage)
 		if err != nil {
 			e.log.Error("the inbox of webhooks could not be read", "error", err)
+			e.inbox.retry()
 			return
 		}
 		if len(page) == 0 {
@@ -69,9 +70,13 @@ func (e *Engine) readInbox(ctx context.Context) {
 		for _, n := range page {
 			after = n.ID
 			pass.Add(1)
-			e.work(func() {
+			e.work(e.inboxSlots, func() {
 				defer pass.Done()
-				if err := e.readNotification(ctx, n); err != nil {
+				err := e.readNotification(ctx, n)
+				if errors.Is(err, errBusy) {
+					return // read again when the payment's turn is over
+				}
+				if err != nil {
 					e.log.Warn("a webhook could not be worked through yet", "provider", n.Provider, "error", err)
 					e.inbox.retry()
 					return
@@ -125,13 +130,16 @@ func (e *Engine) readNotification(ctx context.Context, n store.Notification) err
 	return nil
 }
 
-var errUnheardOf = errors.New("neither we nor the provider know what the webhook is about (yet)")
+var (
+	errUnheardOf = errors.New("neither we nor the provider know what the webhook is about (yet)")
+	errBusy      = errors.New("the payment is being handed over or looked up")
+)
 
 // notified looks up what one webhook's query is about.
 func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) error {
+	learnt := "" // the reference of an attempt whose answer is lost, as the provider itself tells it
 	p, err := e.find(ctx, r, q)
 	if errors.Is(err, store.ErrNotFound) {
-		// The reference of an attempt whose answer is lost, or not stored yet: the provider may tell its key.
 		ans := e.ask(ctx, r, q)
 		if ans.err != nil {
 			return ans.err
@@ -139,7 +147,8 @@ func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) err
 		if ans.Key == "" {
 			return errUnheardOf
 		}
-		q.Key, q.Reference = ans.Key, orElse(ans.Reference, q.Reference)
+		learnt = orElse(ans.Reference, q.Reference)
+		q.Key = ans.Key
 		if p, err = e.find(ctx, r, q); errors.Is(err, store.ErrNotFound) {
 			return errUnheardOf
 		}
@@ -147,36 +156,40 @@ func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) err
 	if err != nil {
 		return err
 	}
+	if !e.busy.try(p.ID) {
+		return errBusy
+	}
+	defer e.done(p.ID)
+	if p, err = e.store.Get(ctx, p.ID); err != nil {
+		return err
+	}
 	number := attemptOf(p, r.name, q)
 	if number == 0 || p.Attempt(number).Status == payment.AttemptSucceeded {
 		return nil // repeated, or about nothing of ours
 	}
-	if p, err = e.update(ctx, p, func(d *draft) { e.recordNotification(d, r.name, number, q.Reference) }); err != nil {
-		return err
-	}
-	if p.Status == payment.Processing {
-		return nil // looked up as soon as the hand-over's answer is stored
-	}
-	decision, err := e.Decision(ctx, p.ID)
+	d, err := e.update(ctx, p, func(d *draft) { recordNotification(d, r.name, number, learnt) })
 	if err != nil {
 		return err
 	}
-	_, err = e.lookUpAttempt(ctx, p, number, decision)
+	decision, err := e.Decision(ctx, p.ID)
+	if err != nil || d.p.Attempt(number).Status == payment.AttemptProcessing {
+		return err // left behind by a process that died: the schedule takes it up
+	}
+	_, err = e.lookUpAttempt(ctx, d.p, number, decision)
 	return err
 }
 
-// recordNotification drafts that a webhook came. Repeated ones with nothing between them are one event, so
-// that a storm of them does not grow the payment's history.
-func (e *Engine) recordNotification(d *draft, providerName string, number int, reference string) {
-	a := d.p.Attempt(number)
-	learnt := reference != "" && a.Reference == ""
-	if !d.p.NotifiedAt.IsZero() && d.p.NotifiedAt.Equal(d.p.UpdatedAt) && !learnt {
+// recordNotification drafts that a webhook came, and the reference that the provider told when it was asked about
+// it. Repeated webhooks with nothing between them are one event, so that a storm of them does not grow the
+// payment's history.
+func recordNotification(d *draft, providerName string, number int, learnt string) {
+	isNew := learnt != "" && d.p.Attempt(number).Reference == ""
+	if !d.p.NotifiedAt.IsZero() && d.p.NotifiedAt.Equal(d.p.UpdatedAt) && !isNew {
 		return
 	}
-	d.add(payment.EventNotification, payment.EventData{Provider: providerName, Attempt: number, Reference: reference})
-	if learnt {
-		// Found by its key through the provider itself: what a lost answer would have told.
-		d.add(payment.EventLookup, payment.EventData{Attempt: number, Reference: reference})
+	d.add(payment.EventNotification, payment.EventData{Provider: providerName, Attempt: number})
+	if isNew {
+		d.add(payment.EventLookup, payment.EventData{Attempt: number, Reference: learnt})
 	}
 }
 

@@ -67,12 +67,12 @@ func TestNotify(t *testing.T) {
 		step.After = func(a provider.Attempt) {
 			b.providers["acme"].Settle(a.Key, provider.Succeeded)
 			b.notify(t, "acme", "ref-"+a.Key)
-			b.inboxEmpty(t)
 		}
 		b.providers["acme"].Script(step)
 		b.start(t)
 		// The answer was made before the payer paid: it still says pending.
 		b.becomes(t, b.pay(t, "order-1").ID, payment.Succeeded)
+		b.inboxEmpty(t)
 	})
 
 	t.Run("one about an attempt whose answer is lost finds it through the provider", func(t *testing.T) {

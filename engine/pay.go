@@ -40,13 +40,15 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 	if err := e.enter(); err != nil {
 		return nil, false, err
 	}
+	d, decision := e.plan(key, &req)
+	e.busy.try(d.p.ID) // nobody knows it yet
 	handedOver := false
 	defer func() {
 		if !handedOver {
+			e.done(d.p.ID)
 			e.leave()
 		}
 	}()
-	d, decision := e.plan(key, &req)
 	switch err := e.commit(ctx, d); {
 	case errors.Is(err, store.ErrKeyTaken):
 		p, err := e.replay(ctx, key, &req)
@@ -64,6 +66,7 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 		handedOver = true
 		go func() {
 			defer e.leave()
+			defer e.done(d.p.ID)
 			e.handOver(context.WithoutCancel(ctx), d.p, decision, false)
 		}()
 	}

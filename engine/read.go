@@ -196,6 +196,10 @@ func (e *Engine) Resolve(ctx context.Context, id string, status payment.Status, 
 		return nil, err
 	}
 	defer e.leave()
+	if err := e.busy.wait(ctx, id); err != nil {
+		return nil, err
+	}
+	defer e.done(id)
 	p, err := e.store.Get(ctx, id)
 	if err != nil {
 		return nil, err
@@ -204,19 +208,30 @@ func (e *Engine) Resolve(ctx context.Context, id string, status payment.Status, 
 		payment.Succeeded: payment.AttemptSucceeded, payment.Rejected: payment.AttemptRejected, payment.Failed: payment.AttemptFailed,
 	}[status]
 	var refused error
-	p, err = e.update(ctx, p, func(d *draft) {
+	d, err := e.update(ctx, p, func(d *draft) {
 		if d.p.Status != payment.InDoubt {
 			refused = fmt.Errorf("%w: it is %s, not in_doubt", ErrNotResolvable, d.p.Status)
 			return
 		}
 		refused = nil
-		number := len(d.p.Attempts)
-		data := payment.EventData{Attempt: number, Status: status, AttemptStatus: attemptStatus, Note: note}
+		data := payment.EventData{Attempt: doubtful(d.p), Status: status, AttemptStatus: attemptStatus, Note: note}
 		if status != payment.Succeeded {
 			data.Failure = &payment.Failure{Code: "resolved", Message: note}
 		}
 		d.add(payment.EventResolved, data)
-		d.lookAt(e.afterwards(d))
+		e.reschedule(d)
 	})
-	return p, errors.Join(refused, err)
+	if err := errors.Join(refused, err); err != nil {
+		return nil, err
+	}
+	return d.p, nil
+}
+
+// doubtful returns the number of the attempt that a payment is in doubt about: one that a person has to look at
+// before one that is only unanswered.
+func doubtful(p *payment.Payment) int {
+	if n := mismatched(p); n > 0 {
+		return n
+	}
+	return len(p.Attempts)
 }

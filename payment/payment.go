@@ -149,7 +149,12 @@ func (p *Payment) apply(e Event) error {
 	case EventNotification:
 		p.NotifiedAt = e.At
 		return nil
-	case EventMismatch, EventDoublePayment:
+	case EventMismatch:
+		if d.Failure != nil {
+			p.Failure = d.Failure
+		}
+		return nil
+	case EventDoublePayment:
 		return nil
 	case EventPending, EventInDoubt, EventSucceeded, EventRejected, EventExpired, EventFailed, EventLateSuccess:
 		return p.settle(e, statusOf[e.Type])

@@ -46,6 +46,7 @@ type Provider struct {
 	closed      bool
 	checkErr    error
 	lookupErr   error
+	speechless  bool // look-ups give no code
 	afterLookup func(provider.Query)
 	hidden      int  // how many look-ups of each attempt do not find it
 	twice       bool // a resend executes again
@@ -175,6 +176,20 @@ func (p *Provider) ExecuteResends() *Provider {
 	defer p.mu.Unlock()
 	p.twice = true
 	return p
+}
+
+// Speechless makes look-ups answer without a code or a message.
+func (p *Provider) Speechless() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.speechless = true
+}
+
+// Restate changes the amount that the provider says was executed under key. It panics where nothing was.
+func (p *Provider) Restate(key string, amount payment.Money) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ledger[key].Attempt.Payment.Amount = amount
 }
 
 // Settle moves what was executed under key to status, as the payer or a bank would. It panics where nothing was.
@@ -358,7 +373,11 @@ func (p *Provider) find(q provider.Query) (provider.Outcome, error) {
 		e.asked++
 		return provider.Outcome{Status: provider.Absent}, nil
 	}
-	return e.outcome(), nil
+	o := e.outcome()
+	if p.speechless {
+		o.Code = ""
+	}
+	return o, nil
 }
 
 // ParseNotification implements provider.ProviderWithNotifications: the body is a reference, or "key:" and a key.
