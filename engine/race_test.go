@@ -275,7 +275,10 @@ func TestMismatchOfAnAbandonedAttempt(t *testing.T) {
 	b.start(t)
 	p := b.pay(t, "order-1")
 	b.providers["acme"].Restate(p.Attempts[0].Key, payment.Pesos(1))
-	for range 3 {
+	for n := range 3 {
+		if n == 1 {
+			b.providers["bravo"].Settle(p.Attempts[1].Key, provider.Succeeded)
+		}
 		var err error
 		if p, err = b.Refresh(t.Context(), p.ID); err != nil {
 			t.Fatal(err)
@@ -284,8 +287,8 @@ func TestMismatchOfAnAbandonedAttempt(t *testing.T) {
 	if p.Status != payment.InDoubt || p.Failure == nil || p.Failure.Code != payment.CodeMismatch || !p.NextLookupAt.IsZero() {
 		t.Fatalf("got %s, %+v", p.Status, p.Failure)
 	}
-	p, err := b.Resolve(t.Context(), p.ID, payment.Failed, "nothing was paid there, says its panel")
-	if err != nil || p.Attempts[0].Status != payment.AttemptFailed || p.Attempts[1].Status != payment.AttemptPending {
+	p, err := b.Resolve(t.Context(), p.ID, payment.Succeeded, "paid at bravo, refunded at acme, says their panels")
+	if err != nil || p.Status != payment.Succeeded || p.Attempts[1].Status != payment.AttemptSucceeded {
 		t.Errorf("resolved: %+v, %v", p, err)
 	}
 }
