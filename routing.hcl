@@ -63,7 +63,7 @@ route "pse" {
   providers = ["tpaga-pse"]
 
   # When a provider certainly did not execute the payment, the next one may be tried. These are the defaults, but for
-  # `within`; after an unclear answer nobody else is ever tried.
+  # `within`. An unclear answer is no such case: it is cleared up with the same provider.
   failover = {
     on           = ["unavailable", "unauthorized", "exhausted", "invalid"]
     max_attempts = 3
