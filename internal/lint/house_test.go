@@ -2,6 +2,7 @@ package lint
 
 import (
 	"bufio"
+	"go/format"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,17 +54,21 @@ func read(t *testing.T, file string) string {
 
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	banned := []string{"util", "utils", "common", "helpers", "types", "models", "misc"}
+	banned := []string{"util", "utils", "common", "helper", "helpers", "type", "types", "model", "models", "misc"}
 	placeholder := regexp.MustCompile(`\b(` + strings.Join([]string{"TO" + "DO", "FIX" + "ME", "XX" + "X"}, "|") + `)\b`)
 	for _, f := range files(t, ".go") {
 		if strings.HasSuffix(f, ".pb.go") {
 			continue
 		}
-		base := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(f), ".go"), "_test")
-		if slices.Contains(banned, base) {
-			t.Errorf("%s: a file is named by the noun that a user would say, not %q", f, base)
+		for name := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSuffix(f, ".go"), "_test"), "/") {
+			if slices.Contains(banned, name) {
+				t.Errorf("%s: files and folders are named by the noun that a user would say, not %q", f, name)
+			}
 		}
 		text := read(t, f)
+		if formatted, err := format.Source([]byte(text)); err != nil || string(formatted) != text {
+			t.Errorf("%s is not as gofmt writes it: run gofmt -w %[1]s", f)
+		}
 		if n := strings.Count(text, "\n"); n > 800 {
 			t.Errorf("%s has %d lines: a room became a hall; 800 is the limit", f, n)
 		}
@@ -105,15 +110,13 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// Every hcl block of the documents is read by the rules' own checker, so that examples cannot rot. A block that
-// shows only a part begins with a comment that has the word "part" in it.
+// Every hcl block of the documents is read by the rules' own checker, so that examples cannot rot. What is no more
+// than a piece of a block is fenced as text.
 func TestHCLInDocuments(t *testing.T) {
 	t.Parallel()
+	checked := 0
 	for _, f := range files(t, ".md") {
 		for n, block := range fenced(read(t, f), "hcl") {
-			if first, _, _ := strings.Cut(block, "\n"); strings.HasPrefix(first, "#") && strings.Contains(first, "part") {
-				continue
-			}
 			file := filepath.Join(t.TempDir(), "routing.hcl")
 			if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
 				t.Fatal(err)
@@ -121,6 +124,21 @@ func TestHCLInDocuments(t *testing.T) {
 			if rules, diagnostics := routing.Load(file, &routing.Options{Env: anyEnv}); rules == nil {
 				t.Errorf("%s, hcl block %d: %v", f, n+1, diagnostics)
 			}
+			checked++
+		}
+	}
+	if checked == 0 {
+		t.Error("no document has an hcl block")
+	}
+}
+
+// A decision is a pure function of what it is given, and the time is part of that.
+func TestRulesReadNoClock(t *testing.T) {
+	t.Parallel()
+	clock := regexp.MustCompile(`\btime\.(Now|Since|Until|After|Tick|Sleep)\(`)
+	for _, f := range files(t, ".go") {
+		if strings.HasPrefix(f, "engine/routing/") && !strings.HasSuffix(f, "_test.go") && clock.MatchString(read(t, f)) {
+			t.Errorf("%s reads the clock: a decision would not replay to the same answer", f)
 		}
 	}
 }
