@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// The schedule of look-ups: the first soon after the hand-over, then whenever half of the attempt's age has
+// passed again (seconds, then minutes, then hours), give or take a tenth, for ever.
+const (
+	firstLookPending = 10 * time.Second // a payer needs a moment
+	firstLookInDoubt = 2 * time.Second
+	longestPauseDay  = 15 * time.Minute // in the first day
+	longestPauseWeek = time.Hour        // in the first week
+	longestPause     = 6 * time.Hour
+
+	// deadlineGrace is added to a call's deadline before anything is asked about an attempt whose call may,
+	// after a crash, still be running.
+	deadlineGrace = 2 * time.Second
+	// resendPayIn bounds how long an unanswered redirect pay-in is sent again: later its payer has gone.
+	resendPayIn = 10 * time.Minute
+	// resendUnknown bounds how long anything is sent again where it is not known how long the provider remembers a key.
+	resendUnknown = 24 * time.Hour
+	// followLate bounds how long a finished payment is followed for a late success, where its provider does not
+	// answer, or does not say how long its URL lives.
+	followLate = 7 * 24 * time.Hour
+	// windowGrace is added to the end of a URL's life before the last look at it.
+	windowGrace = time.Minute
+)
+
+// nextLookup says when an attempt is looked at next.
+func (e *Engine) nextLookup(d *draft, number int) time.Time {
+	a := d.p.Attempt(number)
+	first := firstLookInDoubt
+	if a.Status == payment.AttemptPending {
+		first = firstLookPending
+	}
+	age := d.now.Sub(a.StartedAt)
+	longest := longestPause
+	switch {
+	case age < 24*time.Hour:
+		longest = longestPauseDay
+	case age < 7*24*time.Hour:
+		longest = longestPauseWeek
+	}
+	pause := min(max(first, age/2), longest)
+	var random [1]byte
+	e.read(random[:])
+	pause += pause * (time.Duration(random[0]) - 128) / 1280
+	next := d.now.Add(pause)
+	if end := e.windowEnd(d.p, a); a.Status == payment.AttemptInDoubt && end.After(d.now) && end.Before(next) {
+		next = end
+	}
+	return next
+}
+
+// windowEnd is when an attempt's URL can be paid no more; zero where that is not known.
+func (e *Engine) windowEnd(p *payment.Payment, a *payment.Attempt) time.Time {
+	if p.Operation != payment.PayIn {
+		return time.Time{}
+	}
+	if a.Number == len(p.Attempts) && a.URLGiven && !p.ExpiresAt.IsZero() {
+		return p.ExpiresAt.Add(windowGrace)
+	}
+	c := e.capability(a.Provider, &p.Request)
+	if c == nil || c.Recovery.ExpiresAfter == 0 {
+		return time.Time{}
+	}
+	return a.DeadlineAt.Add(time.Duration(c.Recovery.ExpiresAfter))
+}
+
+// afterwards says when a finished payment is looked at once more: while an attempt is still open, and when the
+// last URL that a payer may hold, or that an abandoned attempt left behind, cannot be paid any more. unanswered
+// tells that the look that was due now gave no final answer. Zero = never.
+func (e *Engine) afterwards(d *draft, unanswered bool) time.Time {
+	var last time.Time
+	for i := range d.p.Attempts {
+		a := &d.p.Attempts[i]
+		if a.Status == payment.AttemptSucceeded || a.Code == payment.CodeMismatch || !e.askable(d.p, a) {
+			continue
+		}
+		end := e.windowEnd(d.p, a)
+		switch {
+		case a.Status.Live(), (a.URLGiven || a.Status == payment.AttemptAbandoned) && (end.IsZero() || unanswered && !end.After(d.now)):
+			if d.now.Sub(a.StartedAt) < followLate || a.Status.Live() {
+				end = e.nextLookup(d, a.Number)
+			}
+		case !a.URLGiven && a.Status != payment.AttemptAbandoned:
+			continue
+		}
+		if end.After(last) {
+			last = end
+		}
+	}
+	if !last.After(d.now) {
+		return time.Time{}
+	}
+	return last
+}
+
+// reschedule says when the payment is looked at next.
+func (e *Engine) reschedule(d *draft) { e.rescheduleAfter(d, false) }
+
+// rescheduleAfter is reschedule after a look-up that gave no final answer (unanswered).
+func (e *Engine) rescheduleAfter(d *draft, unanswered bool) {
+	a := d.p.Current()
+	switch {
+	case a == nil:
+		d.lookAt(time.Time{})
+	case a.Status == payment.AttemptProcessing:
+		d.lookAt(a.DeadlineAt.Add(deadlineGrace))
+	case d.p.Status.Final():
+		d.lookAt(e.afterwards(d, unanswered))
+	case mismatched(d.p) > 0:
+		d.lookAt(time.Time{}) // a person has to resolve it
+	default:
+		d.lookAt(e.nextLookup(d, a.Number))
+	}
+}
+
+func (e *Engine) orphaned(d *draft, a *payment.Attempt) bool {
+	end := e.windowEnd(d.p, a)
+	return !a.URLGiven && !end.IsZero() && !d.now.Before(end)
+}
