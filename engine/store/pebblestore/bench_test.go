@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,7 +14,7 @@ import (
 
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/engine/store/pebblestore"
-	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/engine/store/storetest"
 )
 
 // BenchmarkPairs measures what the engine writes for one payment, its intent and its outcome, on a real disk.
@@ -80,45 +79,12 @@ func measure(b *testing.B, callers int, call func(n int64) error) {
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-µs")
 }
 
-// pair creates a payment up to the intent of its first attempt, and appends the answer.
+// pair stores what the engine stores for one payment.
 func pair(s store.Store, n int64) error {
-	ctx, now := context.Background(), time.Now().UTC()
-	p := &payment.Payment{}
-	var events []payment.Event
-	var failed error
-	add := func(t payment.EventType, data payment.EventData) {
-		e := payment.Event{Seq: p.Seq + 1, Type: t, At: now, Data: data}
-		failed = errors.Join(failed, p.Apply(e))
-		events = append(events, e)
-	}
-	key := fmt.Sprintf("%020d", n)
-	add(payment.EventCreated, payment.EventData{
-		Payment: "pay_" + fmt.Sprintf("%026d", n), IdempotencyKey: "order-" + key,
-		Request: &payment.Request{
-			Operation: payment.PayIn, Method: payment.PSE, Amount: payment.Pesos(10000), Currency: "COP", Country: "CO",
-			Tax: payment.Pesos(10), Reference: "ORDER-" + key, Description: "Compra de producto ABC",
-			Payer: payment.Party{
-				Kind: payment.Natural, Name: "Miguel Rodriguez", Document: payment.Document{Type: payment.CE, Number: "987654321"},
-				Email: "demo@demo.com", Phone: "3057788996", Address: "Calle 123 #45-67", IP: "120.29.48.92", Bank: "1022",
-			},
-			ReturnURL: "https://shop.example/return", Metadata: map[string]string{"shop": "bogota-1"},
-		},
-	})
-	add(payment.EventDecided, payment.EventData{Decision: &payment.Decision{
-		Route: "pse-retail", Strategy: "priority", Rules: strings.Repeat("0", 64), Providers: []string{"tpaga-pse", "tumipay"},
-		Candidates: []payment.Candidate{
-			{Provider: "tpaga-pse", Eligible: true, Reason: "takes it"}, {Provider: "tumipay", Eligible: true, Reason: "takes it"},
-		},
-		Failover: payment.Failover{On: []string{"unavailable", "invalid"}, MaxAttempts: 3, Within: payment.Duration(30 * time.Second)}, DecidedAt: now,
-	}})
-	add(payment.EventAttemptStarted, payment.EventData{Attempt: 1, Provider: "tpaga-pse", Key: key, DeadlineAt: now.Add(20 * time.Second)})
-	p.NextLookupAt = now.Add(22 * time.Second)
-	if err := errors.Join(failed, s.Create(ctx, p, events)); err != nil {
+	p, events := storetest.Intent(n, time.Now().UTC())
+	if err := s.Create(context.Background(), p, events); err != nil {
 		return err
 	}
-	events = nil
-	add(payment.EventAttemptEnded, payment.EventData{Attempt: 1, AttemptStatus: payment.AttemptPending, Reference: "tp-" + key})
-	add(payment.EventPending, payment.EventData{Attempt: 1, Action: payment.Redirect("https://bank.example/pay/" + key), ExpiresAt: now.Add(15 * time.Minute)})
-	p.NextLookupAt = now.Add(10 * time.Second)
-	return errors.Join(failed, s.Append(ctx, p, events))
+	events = storetest.Outcome(p)
+	return s.Append(context.Background(), p, events)
 }

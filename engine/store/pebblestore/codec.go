@@ -221,6 +221,9 @@ func pointer[T any](c *codec, n byte, v **T, fields func(*T)) {
 	c.end()
 }
 
+// maxReserve bounds what a damaged count can make a reader reserve.
+const maxReserve = 64
+
 // list is a slice, which is nil when it is left out; fields is called for each element, which ends it itself.
 func list[T any](c *codec, n byte, v *[]T, element func(*T)) {
 	if !c.at(n, *v == nil) {
@@ -228,9 +231,12 @@ func list[T any](c *codec, n byte, v *[]T, element func(*T)) {
 	}
 	count := c.count(len(*v))
 	if !c.writing {
-		*v = make([]T, count)
+		*v = make([]T, 0, min(count, maxReserve))
 	}
-	for i := range *v {
+	for i := 0; i < count && c.err == nil; i++ {
+		if !c.writing {
+			*v = append(*v, *new(T))
+		}
 		element(&(*v)[i])
 	}
 }
@@ -249,8 +255,8 @@ func table[T any](c *codec, n byte, v *map[string]T, element func(*T)) {
 		}
 		return
 	}
-	*v = make(map[string]T, count)
-	for range count {
+	*v = make(map[string]T, min(count, maxReserve))
+	for i := 0; i < count && c.err == nil; i++ {
 		var key string
 		var value T
 		bare(c, &key)

@@ -24,12 +24,23 @@ import (
 type disk struct {
 	vfs.FS
 	fault *fault
-	// opening makes errors of tables trip the fault too: opening waits for a flush and would try for ever.
+	// opening makes all errors trip the fault: opening waits for a flush and would try for ever.
 	opening atomic.Bool
+	closing chan struct{} // closed when nothing is worth trying again
 }
 
 // tablePause is how long an error of a table is held back.
 const tablePause = 200 * time.Millisecond
+
+func (d *disk) pause() {
+	if d.opening.Load() {
+		return
+	}
+	select {
+	case <-time.After(tablePause):
+	case <-d.closing:
+	}
+}
 
 func (d *disk) frozen() bool { return d.fault.reason() != nil }
 
@@ -49,7 +60,7 @@ func (d *disk) judge(operation, name string, vital bool, err error) error {
 	case d.frozen():
 		err = nil
 	default:
-		time.Sleep(tablePause)
+		d.pause()
 	}
 	return err
 }
@@ -100,9 +111,16 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 func (d *disk) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	f, err := d.FS.Open(name, opts...)
 	if err != nil && d.frozen() {
-		time.Sleep(tablePause) // a table that was written nowhere is looked for again and again
+		d.pause() // a table that was written nowhere is looked for again and again
 	}
 	return f, err
+}
+
+// List keeps its errors from Pebble while the store is opened: it lists the directory once more when goroutines
+// of its own are at work, and would take from under them what they use if Open failed then.
+func (d *disk) List(dir string) ([]string, error) {
+	names, err := d.FS.List(dir)
+	return names, d.judge("listing", dir, false, err)
 }
 
 func (d *disk) Link(oldname, newname string) error {

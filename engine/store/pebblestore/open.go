@@ -52,10 +52,10 @@ func Open(dir string, o *Options) (*Store, error) {
 }
 
 func (s *Store) open(opts Options) error {
-	d := &disk{FS: vfs.OnDiskFull(opts.FS, s.space.giveUp), fault: s.fault}
-	d.opening.Store(true)
+	s.disk = &disk{FS: vfs.OnDiskFull(opts.FS, s.space.giveUp), fault: s.fault, closing: make(chan struct{})}
+	s.disk.opening.Store(true)
 	var err error
-	if s.db, err = s.openPebble(d, opts); err != nil {
+	if s.db, err = s.openPebble(opts); err != nil {
 		return err
 	}
 	end, err := s.readFormat()
@@ -63,12 +63,13 @@ func (s *Store) open(opts Options) error {
 		err = failed
 	}
 	if err != nil {
+		close(s.disk.closing)
 		if !s.stuck.Load() {
 			err = errors.Join(err, s.db.Close())
 		}
 		return err
 	}
-	d.opening.Store(false)
+	s.disk.opening.Store(false)
 	s.shown.view = newView(s.db.NewSnapshot(), end)
 	s.shown.dues = dues{leases: map[string]time.Time{}}
 	s.pipeline = &pipeline{
@@ -83,7 +84,7 @@ func (s *Store) open(opts Options) error {
 
 func (s *Store) gotStuck() { s.stuck.Store(true) }
 
-func (s *Store) openPebble(d *disk, opts Options) (db *pebble.DB, err error) {
+func (s *Store) openPebble(opts Options) (db *pebble.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
@@ -96,7 +97,7 @@ func (s *Store) openPebble(d *disk, opts Options) (db *pebble.DB, err error) {
 		}
 	}()
 	po := &pebble.Options{
-		FS:                          d,
+		FS:                          s.disk,
 		Lock:                        s.lock,
 		Logger:                      logger{s.fault, s.gotStuck},
 		CacheSize:                   opts.CacheBytes,

@@ -88,6 +88,7 @@ type Store struct {
 	patience time.Duration
 	log      *slog.Logger
 	fault    *fault
+	disk     *disk
 	space    *space
 	shown    *shown
 	pipeline *pipeline
@@ -150,6 +151,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	close(s.disk.closing)
 	s.pipeline.stop()
 	if s.stuck.Load() {
 		return fmt.Errorf("store: %s cannot be given back before this process ends: %w", s.dir, s.fault.reason())
