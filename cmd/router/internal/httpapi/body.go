@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/cauce-pay/cauce/payment"
 )
@@ -18,18 +17,11 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
-		hasArrived(w)
 		return body, nil
 	case errors.As(err, &tooLarge), errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, err
 	}
 	return nil, &UnreadableError{Message: "cannot be read to its end"}
-}
-
-// hasArrived ends the time that a request may take to arrive: net/http, which goes on reading to notice that the
-// caller leaves, would otherwise take the end of that time for it.
-func hasArrived(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 }
 
 // readRequest reads a payment request from a JSON body. Its own rules are not checked.

@@ -85,6 +85,19 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+func TestDecodeBoundsFaults(t *testing.T) {
+	t.Parallel()
+	var body strings.Builder
+	for i := range 2 * maxFaults {
+		fmt.Fprintf(&body, `,"x%d":1`, i)
+	}
+	_, err := DecodeRequest([]byte("{" + body.String()[1:] + "}"))
+	var invalid *payment.ValidationError
+	if !errors.As(err, &invalid) || len(invalid.Faults) != maxFaults {
+		t.Errorf("%.200v", err)
+	}
+}
+
 func describe(err error) string {
 	var unreadable *UnreadableError
 	var invalid *payment.ValidationError

@@ -39,7 +39,7 @@ func (a *api) listBanks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, map[string][]engine.Bank{"banks": append([]engine.Bank{}, banks...)})
+	writeJSON(w, http.StatusOK, map[string][]engine.Bank{"banks": banks})
 	return nil
 }
 

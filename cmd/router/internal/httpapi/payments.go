@@ -121,7 +121,7 @@ func (a *api) getPayment(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := paymentAnswer{}
 	if withEvents {
-		if answer.Events, err = a.history(r.Context(), id); err != nil {
+		if answer.Events, err = a.history(r.Context(), id, historyPage); err != nil {
 			return err
 		}
 	}
@@ -140,15 +140,15 @@ func (a *api) getPayment(w http.ResponseWriter, r *http.Request) error {
 // historyPage bounds how many events are read at once.
 const historyPage = 500
 
-func (a *api) history(ctx context.Context, id string) ([]payment.Event, error) {
+func (a *api) history(ctx context.Context, id string, pageSize int) ([]payment.Event, error) {
 	var all []payment.Event
 	for {
-		page, err := a.engine.History(ctx, id, int64(len(all)), historyPage)
+		page, err := a.engine.History(ctx, id, int64(len(all)), pageSize)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, page...)
-		if len(page) < historyPage {
+		if len(page) < pageSize {
 			return all, nil
 		}
 	}

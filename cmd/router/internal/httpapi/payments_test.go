@@ -165,7 +165,6 @@ func TestPreferWait(t *testing.T) {
 			return w.do("GET", "/v1/payments/"+p.ID, "").payment(t).Status == payment.Pending
 		})
 	})
-	// net/http would take the end of the time that a request may take to arrive for its caller's leaving.
 	t.Run("waiting may take longer than arriving", func(t *testing.T) {
 		t.Parallel()
 		w := start(t, nil, func(s *http.Server) { s.ReadTimeout = 50 * time.Millisecond })
@@ -227,6 +226,14 @@ func TestGetPayment(t *testing.T) {
 		}
 		if got.Decision == nil || got.Decision.Route != "pse" {
 			t.Errorf("decision %+v", got.Decision)
+		}
+	})
+	t.Run("a history of several pages", func(t *testing.T) {
+		for size := 1; size <= 6; size++ { // it has 5 events
+			events, err := w.server.Handler.(*api).history(t.Context(), p.ID, size)
+			if err != nil || len(events) != 5 || events[4].Seq != 5 {
+				t.Errorf("in pages of %d: %v, %v", size, events, err)
+			}
 		}
 	})
 	t.Run("what is not there", func(t *testing.T) {

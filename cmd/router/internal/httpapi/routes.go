@@ -123,9 +123,6 @@ var errOverloaded = unavailable("overloaded", "too many requests are under way",
 
 // call calls a handler within the bounds of time and number. Who asks for the router's health is always answered.
 func (a *api) call(w http.ResponseWriter, r *http.Request, route route) error {
-	if r.ContentLength == 0 {
-		hasArrived(w)
-	}
 	if route.path == eventsPath {
 		return limited(a.streams, func() error { return route.handle(a, w, r) })
 	}
