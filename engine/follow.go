@@ -171,16 +171,19 @@ func (e *Engine) resend(ctx context.Context, p *payment.Payment, decision *payme
 	return err
 }
 
-// Refresh looks a payment up at its provider now and returns it. While it is being handed over or looked up
-// already, Refresh returns it as it stands.
+// Refresh looks a payment up at its provider now and returns it; one that is being handed over it returns as it
+// stands. A look that is under way already is waited for.
 func (e *Engine) Refresh(ctx context.Context, id string) (*payment.Payment, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
 	defer e.leave()
 	p, err := e.store.Get(ctx, id)
-	if err != nil || len(p.Attempts) == 0 || p.Status == payment.Processing || !e.busy.try(id) {
+	if err != nil || len(p.Attempts) == 0 || p.Status == payment.Processing {
 		return p, err
+	}
+	if err := e.busy.wait(ctx, id); err != nil {
+		return nil, err
 	}
 	defer e.done(id)
 	if p, err = e.store.Get(ctx, id); err != nil {
