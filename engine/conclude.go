@@ -44,6 +44,7 @@ func (e *Engine) concludeLate(d *draft, number int, ans answer) {
 	a := d.p.Attempt(number)
 	before := a.Status
 	switch {
+	case before == payment.AttemptSucceeded: // somebody else has learnt it meanwhile
 	case ans.err != nil && before == payment.AttemptProcessing:
 		status := payment.AttemptFailed
 		if ans.err.Code == provider.CodeUnknown {
@@ -58,7 +59,7 @@ func (e *Engine) concludeLate(d *draft, number int, ans answer) {
 			Attempt: number, AttemptStatus: attemptStatus[ans.Status], Code: ans.Code, Message: ans.Message, Reference: ans.Reference,
 		})
 		if ans.Status == provider.Succeeded {
-			e.concludeSuccess(d, number, before, ans.Outcome)
+			e.concludeSuccess(d, number, ans.Outcome)
 			return
 		}
 	}
@@ -67,10 +68,9 @@ func (e *Engine) concludeLate(d *draft, number int, ans answer) {
 
 // concludeSuccess drafts what a success of an attempt means for the payment, the attempt's own event being
 // drafted already.
-func (e *Engine) concludeSuccess(d *draft, number int, before payment.AttemptStatus, o provider.Outcome) {
+func (e *Engine) concludeSuccess(d *draft, number int, o provider.Outcome) {
 	data := payment.EventData{Attempt: number, Provider: d.p.Attempt(number).Provider, Reference: o.Reference, Code: o.Code}
 	switch {
-	case before == payment.AttemptSucceeded:
 	case d.p.Status == payment.Succeeded:
 		d.add(payment.EventDoublePayment, data)
 		e.log.Error("a payment succeeded twice", "payment", d.p.ID, "attempt", number)
@@ -281,6 +281,9 @@ func (e *Engine) concludeLookup(d *draft, number int, ans answer, decision *paym
 	switch {
 	case a.Status == payment.AttemptProcessing:
 		return // its hand-over is under way
+	case a.Status == payment.AttemptSucceeded:
+		e.reschedule(d) // somebody else has learnt it meanwhile
+		return
 	case ans.err != nil:
 		if d.p.Status == payment.InDoubt && current && a.Code != payment.CodeMismatch {
 			e.evidence(d, a, payment.EventData{Attempt: number, Code: string(ans.err.Code), Message: ans.err.Message, Reference: ans.err.Reference})
@@ -305,7 +308,7 @@ func (e *Engine) concludeLookup(d *draft, number int, ans answer, decision *paym
 	}
 	switch {
 	case ans.Status == provider.Succeeded:
-		e.concludeSuccess(d, number, before, ans.Outcome)
+		e.concludeSuccess(d, number, ans.Outcome)
 	case d.p.Status.Final() || !current || mismatched(d.p) > 0:
 		e.rescheduleAfter(d, ans.Status == provider.Pending || ans.Status == provider.Authorized)
 	default:
