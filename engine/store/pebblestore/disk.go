@@ -85,7 +85,9 @@ func (d *disk) open(operation, name string, open func() (vfs.File, error)) (vfs.
 	if err != nil {
 		return nil, err
 	}
-	return &file{File: f, disk: d, name: name, vital: d.vital(name)}, nil
+	made := &file{File: f, disk: d, name: name, vital: d.vital(name)}
+	made.unlisted = strings.HasPrefix(d.PathBase(name), "MANIFEST-")
+	return made, nil
 }
 
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -157,6 +159,9 @@ type file struct {
 	disk  *disk
 	name  string
 	vital bool
+	// unlisted is a new manifest that the directory may forget. Pebble syncs the file, then makes the marker that
+	// points to it, then syncs the directory: a power loss before that could leave the marker alone.
+	unlisted bool
 }
 
 func (f *file) change(operation string, do func() error) error {
@@ -174,7 +179,17 @@ func (f *file) WriteAt(p []byte, offset int64) (int, error) {
 	return len(p), f.change("writing", func() error { _, err := f.File.WriteAt(p, offset); return err })
 }
 
-func (f *file) Sync() error     { return f.change("syncing", f.File.Sync) }
+func (f *file) Sync() error {
+	return f.change("syncing", func() error {
+		err := f.File.Sync()
+		if err == nil && f.unlisted {
+			f.unlisted = false
+			err = syncDir(f.disk.FS, f.disk.PathDir(f.name))
+		}
+		return err
+	})
+}
+
 func (f *file) SyncData() error { return f.change("syncing", f.File.SyncData) }
 
 func (f *file) SyncTo(length int64) (fullSync bool, err error) {

@@ -219,7 +219,11 @@ func makeDir(fsys vfs.FS, dir string) error {
 	if err := fsys.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	opened, err := fsys.OpenDir(parent)
+	return syncDir(fsys, parent)
+}
+
+func syncDir(fsys vfs.FS, dir string) error {
+	opened, err := fsys.OpenDir(dir)
 	if err != nil {
 		return err
 	}

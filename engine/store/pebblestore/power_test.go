@@ -51,7 +51,7 @@ type crash struct {
 func powerLoss(t *testing.T, random *rand.Rand, crashes int) {
 	t.Helper()
 	known, disk := newLedger(), vfs.NewCrashableMem()
-	cutter := &cutter{random: random, disk: disk, known: known, left: crashes, crashes: make(chan crash, crashes)}
+	cutter := &cutter{of: isWrite, random: random, disk: disk, known: known, left: crashes, crashes: make(chan crash, crashes)}
 	s := open(t, newLab(disk, cutter.before))
 	stop, stopped := make(chan struct{}), make(chan error)
 	go func() { stopped <- known.work(s, 4, stop) }()
@@ -69,6 +69,7 @@ func powerLoss(t *testing.T, random *rand.Rand, crashes int) {
 
 // cutter takes copies of a disk as a power loss would leave it.
 type cutter struct {
+	of      func(errorfs.Op) bool
 	mu      sync.Mutex
 	random  *rand.Rand
 	disk    *vfs.MemFS
@@ -79,7 +80,7 @@ type cutter struct {
 }
 
 func (c *cutter) before(op errorfs.Op) error {
-	if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+	if !c.of(op) {
 		return nil
 	}
 	c.mu.Lock()
@@ -108,15 +109,22 @@ func TestPowerLossWhileOpening(t *testing.T) {
 		}
 	}
 	crashed := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: random})
-	cutOpening(t, random, vfs.NewCrashableMem(), newLedger())
-	cutOpening(t, random, crashed, known)
+	cutOpening(t, random, isWrite, vfs.NewCrashableMem(), newLedger())
+	cutOpening(t, random, isWrite, crashed, known)
+	for range 30 / slowness { // which names the directory keeps is all that matters here
+		cutOpening(t, random, isDirSync, vfs.NewCrashableMem(), newLedger())
+	}
 }
 
-func cutOpening(t *testing.T, random *rand.Rand, before *vfs.MemFS, known *ledger) {
+func isWrite(op errorfs.Op) bool { return op.Kind.ReadOrWrite() == errorfs.OpIsWrite }
+
+func isDirSync(op errorfs.Op) bool { return op.Path == "data" && op.Kind == errorfs.OpFileSync }
+
+func cutOpening(t *testing.T, random *rand.Rand, of func(errorfs.Op) bool, before *vfs.MemFS, known *ledger) {
 	t.Helper()
 	for at, done := 0, false; !done; at += slowness {
 		disk := before.CrashClone(vfs.CrashCloneCfg{}) // all of it is synced
-		c := &cutter{random: random, disk: disk, known: known, left: 1, wait: at, crashes: make(chan crash, 1)}
+		c := &cutter{of: of, random: random, disk: disk, known: known, left: 1, wait: at, crashes: make(chan crash, 1)}
 		s, err := tryOpen(newLab(disk, c.before))
 		if err != nil {
 			t.Fatal(err)
