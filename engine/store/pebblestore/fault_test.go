@@ -16,7 +16,6 @@ import (
 
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/engine/store/pebblestore"
-	"github.com/cauce-pay/cauce/engine/store/storetest"
 )
 
 // failing fails the nth operation that is one of them, and with forever all that follow.
@@ -78,6 +77,8 @@ func TestFailingFiles(t *testing.T) {
 	}
 }
 
+func isTable(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".sst") }
+
 func isManifest(op errorfs.Op) bool { return strings.Contains(op.Path, "MANIFEST-") }
 
 func workUntilUnavailable(t *testing.T, f *failing) {
@@ -112,7 +113,7 @@ func workUntilUnavailable(t *testing.T, f *failing) {
 
 func demandUnavailable(t *testing.T, s *pebblestore.Store) {
 	t.Helper()
-	p, events := storetest.Intent(1<<30, start)
+	p, events := intentOf(1 << 30)
 	_, get := s.Get(background, p.ID)
 	_, list := s.List(background, store.Filter{Limit: 1})
 	_, feed := s.Feed(background, "", 1)
@@ -140,9 +141,11 @@ func TestFailingTables(t *testing.T) {
 	for _, kind := range []errorfs.OpKind{errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileSyncData} {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			t.Parallel()
-			f := &failing{of: func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".sst") && op.Kind == kind }, nth: 1}
+			var armed atomic.Bool
+			f := &failing{of: func(op errorfs.Op) bool { return armed.Load() && isTable(op) && op.Kind == kind }, nth: 1}
 			known, disk := newLedger(), vfs.NewMem()
 			s := open(t, newLab(disk, f.before))
+			armed.Store(true)
 			for n := int64(0); n < 100 || f.failed.Load() == 0 && n < 2000; n++ {
 				if err := known.one(s, n); err != nil {
 					t.Fatal(err)
@@ -165,7 +168,7 @@ func TestFailingTables(t *testing.T) {
 func TestTablesNeverWritten(t *testing.T) {
 	t.Parallel()
 	var armed atomic.Bool
-	f := &failing{of: func(op errorfs.Op) bool { return armed.Load() && strings.HasSuffix(op.Path, ".sst") }, forever: true}
+	f := &failing{of: func(op errorfs.Op) bool { return armed.Load() && isTable(op) && isWrite(op) }, forever: true}
 	known, disk := newLedger(), vfs.NewMem()
 	lab := newLab(disk, f.before)
 	s := open(t, lab, func(o *pebblestore.Options) { o.Patience = 500 * time.Millisecond })

@@ -66,7 +66,7 @@ func tryOpen(disk vfs.FS, change ...func(*pebblestore.Options)) (*pebblestore.St
 }
 
 func create(s store.Store, n int64) (*payment.Payment, error) {
-	p, events := storetest.Intent(n, start)
+	p, events := intentOf(n)
 	return p, s.Create(background, p, events)
 }
 
@@ -329,3 +329,10 @@ func (l *ledger) follow(s store.Store) error {
 	}
 	return err
 }
+
+type draft struct {
+	p      *payment.Payment
+	events []payment.Event
+}
+
+func intentOf(n int64) (*payment.Payment, []payment.Event) { return storetest.Intent(n, start) }

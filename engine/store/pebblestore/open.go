@@ -164,7 +164,12 @@ func (s *Store) writeFormat(v *view) error {
 	f := format{version: formatVersion, secret: make([]byte, 16)}
 	rand.Read(f.secret)
 	s.seal = seal(f.secret)
-	return s.db.Set([]byte{kindFormat}, encode(nil, func(c *codec) { c.format(&f) }), pebble.Sync)
+	if err := s.db.Set([]byte{kindFormat}, encode(nil, func(c *codec) { c.format(&f) }), pebble.Sync); err != nil {
+		return err
+	}
+	// Pebble began its first log in the oldest of its formats, in which damage looks like the end of the log.
+	// After a flush it goes on with a new one.
+	return s.db.Flush()
 }
 
 // ownFile matches the names of all files of a store. lost+found is what ext4 puts into an empty volume.

@@ -1,0 +1,132 @@
+package pebblestore_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/engine/store/pebblestore"
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// TestDamagedTable alters a byte in the middle of every table: what it held is answered with ErrCorrupt, never
+// with something else, and the rest of the store works.
+func TestDamagedTable(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	var written []*payment.Payment
+	s := open(t, disk)
+	for n := range int64(100) {
+		written = append(written, mustCreate(t, s, n))
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if alter(t, disk, ".sst") == 0 {
+		t.Fatal("there are no tables yet")
+	}
+	s = open(t, disk)
+	damaged := 0
+	for _, p := range written {
+		found, err := s.Get(background, p.ID)
+		switch {
+		case err == nil:
+			if !reflect.DeepEqual(found, p) {
+				t.Fatalf("payment %s was read as %+v", p.ID, found)
+			}
+		case errors.Is(err, store.ErrCorrupt) && strings.Contains(err.Error(), p.ID):
+			damaged++
+		default:
+			t.Fatalf("payment %s: %v, want ErrCorrupt with its id", p.ID, err)
+		}
+	}
+	if damaged == 0 {
+		t.Error("no payment was found damaged")
+	}
+	mustCreate(t, s, 1000)
+}
+
+// alter changes a byte in the middle of each file of that kind and returns how many there are.
+func alter(t *testing.T, disk *vfs.MemFS, suffix string) (files int) {
+	t.Helper()
+	names, err := disk.List("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, suffix) {
+			continue
+		}
+		content, err := disk.UnsafeGetFileDataBuffer("data/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content[len(content)/2] ^= 1
+		files++
+	}
+	return files
+}
+
+// TestDamagedLog alters a byte in the middle of the log that a crash left: opening says so, instead of going on
+// without what came after it.
+func TestDamagedLog(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	s := open(t, disk, func(o *pebblestore.Options) { o.MemTableBytes = 1 << 20 })
+	for n := range int64(50) {
+		mustCreate(t, s, n)
+	}
+	crashed := disk.CrashClone(vfs.CrashCloneCfg{})
+	alter(t, crashed, ".log")
+	if _, err := tryOpen(crashed); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("opening with a damaged log: %v, want ErrCorrupt", err)
+	}
+}
+
+// TestDamagedRecords replaces records by what cannot be read, or takes them away.
+func TestDamagedRecords(t *testing.T) {
+	t.Parallel()
+	for kind, read := range map[byte]func(s store.Store, p *payment.Payment) error{
+		'p': func(s store.Store, p *payment.Payment) error { _, err := s.Get(background, p.ID); return err },
+		'e': func(s store.Store, p *payment.Payment) error { _, err := s.Events(background, p.ID, 0, 9); return err },
+		'f': func(s store.Store, _ *payment.Payment) error { _, err := s.Feed(background, "", 9); return err },
+		'n': func(s store.Store, _ *payment.Payment) error {
+			_, err := s.Notifications(background, "", 9)
+			return err
+		},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := open(t, vfs.NewMem())
+			p := mustCreate(t, s, 1)
+			if err := s.PutNotification(background, store.Notification{ID: "n1"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := pebblestore.Damage(s, kind, []byte("rubbish")); err != nil {
+				t.Fatal(err)
+			}
+			err := read(s, p)
+			if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), fmt.Sprintf("%q", string(kind))[1:2]) {
+				t.Errorf("reading a damaged record: %v, want ErrCorrupt with its key", err)
+			}
+		})
+	}
+	t.Run("first event is missing", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, vfs.NewMem())
+		p := mustCreate(t, s, 1)
+		if err := pebblestore.Damage(s, 'e', nil); err != nil {
+			t.Fatal(err)
+		}
+		_, get := s.Get(background, p.ID)
+		_, feed := s.Feed(background, "", 9)
+		if !errors.Is(get, store.ErrCorrupt) || !errors.Is(feed, store.ErrCorrupt) {
+			t.Errorf("Get: %v, Feed: %v; want ErrCorrupt", get, feed)
+		}
+	})
+}
