@@ -20,13 +20,18 @@ const (
 	open     scope = ""         // no key is asked for
 	read     scope = "read"     // whatever changes nothing; every key has it
 	payments scope = "payments" // make and refresh payments
-	admin    scope = "admin"    // what concerns the router itself
+	admin    scope = "admin"    // resolve payments by hand, and what concerns the router itself; includes payments
 )
 
 type apiKey struct {
 	name   string
 	sum    [sha256.Size]byte
 	scopes []string
+}
+
+// allows reports whether the key may call a route that needs this scope.
+func (k apiKey) allows(need scope) bool {
+	return need == read || slices.Contains(k.scopes, string(need)) || slices.Contains(k.scopes, string(admin))
 }
 
 func apiKeys(blocks []routing.APIKey) []apiKey {
@@ -76,7 +81,7 @@ func (a *api) authorize(r *http.Request, need scope) (name string, err error) {
 	switch {
 	case found < 0:
 		return "", errBadKey
-	case need != read && !slices.Contains(a.keys[found].scopes, string(need)):
+	case !a.keys[found].allows(need):
 		return "", newProblem(http.StatusForbidden, "forbidden_scope", "this needs an API key with the scope "+string(need))
 	}
 	return a.keys[found].name, nil

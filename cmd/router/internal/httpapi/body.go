@@ -24,22 +24,22 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	return nil, &UnreadableError{Message: "cannot be read to its end"}
 }
 
-// readRequest reads a payment request from a JSON body. Its own rules are not checked.
-func readRequest(w http.ResponseWriter, r *http.Request) (payment.Request, error) {
+// readJSON reads a JSON body into v, as decode does.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := parameters["charset"]
 	switch {
 	case err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8"):
-		return payment.Request{}, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send JSON: Content-Type: application/json")
+		return newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send JSON: Content-Type: application/json")
 	case r.Header.Get("Content-Encoding") != "":
 		w.Header().Set("Accept-Encoding", "identity")
-		return payment.Request{}, newProblem(http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body without Content-Encoding")
+		return newProblem(http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body without Content-Encoding")
 	}
 	body, err := readBody(w, r, maxBody)
 	if err != nil {
-		return payment.Request{}, err
+		return err
 	}
-	return DecodeRequest(body)
+	return decode(body, v)
 }
 
 // withRules adds to the faults of a body that could be read in part those of the request's own rules, so that

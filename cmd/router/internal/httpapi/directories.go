@@ -10,8 +10,8 @@ import (
 
 // decide answers what the rules say about a payment, which need not be complete.
 func (a *api) decide(w http.ResponseWriter, r *http.Request) error {
-	req, err := readRequest(w, r)
-	if err != nil {
+	var req payment.Request
+	if err := readJSON(w, r, &req); err != nil {
 		return err
 	}
 	decision, err := a.engine.Decide(r.Context(), req)

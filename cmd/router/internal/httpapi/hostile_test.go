@@ -263,6 +263,9 @@ func TestLog(t *testing.T) {
 			t.Errorf("the log has %s:\n%s", never, w.log)
 		}
 	}
+	if strings.Contains(w.log.String(), "level=INFO") {
+		t.Errorf("requests are logged above debug:\n%s", w.log)
+	}
 	if !strings.Contains(w.log.String(), "method=POST route=/v1/payments status=201") || !strings.Contains(w.log.String(), "payment="+p.ID) {
 		t.Errorf("the log:\n%s", w.log)
 	}

