@@ -128,6 +128,9 @@ func (p *Payment) Apply(e Event) error {
 
 func (p *Payment) apply(e Event) error {
 	d := e.Data
+	if (e.Type == EventCreated) != (e.Seq == 1) {
+		return fmt.Errorf("a payment is created by its first event, and by no other")
+	}
 	switch e.Type {
 	case EventCreated:
 		if d.Request == nil {
@@ -159,8 +162,8 @@ func (p *Payment) apply(e Event) error {
 	case EventPending, EventInDoubt, EventSucceeded, EventRejected, EventExpired, EventFailed, EventLateSuccess:
 		return p.settle(e, statusOf[e.Type])
 	case EventResolved:
-		if p.Status != InDoubt {
-			return fmt.Errorf("a payment that is %q is not resolved by hand", p.Status)
+		if p.Status != InDoubt || !d.Status.Final() {
+			return fmt.Errorf("a payment that is %q is not resolved by hand to %q", p.Status, d.Status)
 		}
 		if err := p.updateAttempt(e); err != nil {
 			return err
@@ -183,8 +186,10 @@ func (p *Payment) startAttempt(e Event) error {
 	if d.Attempt != len(p.Attempts)+1 {
 		return fmt.Errorf("attempt %d cannot follow attempt %d", d.Attempt, len(p.Attempts))
 	}
-	if c := p.Current(); c != nil && c.Status.Live() {
-		return fmt.Errorf("attempt %d is still %s", c.Number, c.Status)
+	for _, a := range p.Attempts {
+		if a.Status.Live() || a.Status == AttemptSucceeded {
+			return fmt.Errorf("attempt %d is %s: another one could move money twice", a.Number, a.Status)
+		}
 	}
 	if p.Status != Processing {
 		if err := p.become(Processing); err != nil {
@@ -204,6 +209,9 @@ func (p *Payment) updateAttempt(e Event) error {
 	a := p.Attempt(d.Attempt)
 	if a == nil {
 		return fmt.Errorf("there is no attempt %d", d.Attempt)
+	}
+	if a.Status == AttemptSucceeded && d.AttemptStatus != "" && d.AttemptStatus != AttemptSucceeded {
+		return fmt.Errorf("attempt %d succeeded and cannot become %s", a.Number, d.AttemptStatus)
 	}
 	if d.AttemptStatus != "" {
 		a.Status = d.AttemptStatus
@@ -228,6 +236,13 @@ func (p *Payment) updateAttempt(e Event) error {
 
 func (p *Payment) settle(e Event, next Status) error {
 	d := e.Data
+	a := p.Attempt(d.Attempt)
+	if a == nil && (d.Attempt != 0 || next != Rejected && next != Failed) { // rules alone can reject and fail
+		return fmt.Errorf("there is no attempt %d", d.Attempt)
+	}
+	if p.Status.Final() != (e.Type == EventLateSuccess) {
+		return fmt.Errorf("a payment that is %q cannot become %q by this event", p.Status, next)
+	}
 	// A pending payment may learn its URL or its expiry later.
 	if p.Status != Pending || next != Pending {
 		if err := p.become(next); err != nil {
@@ -238,17 +253,15 @@ func (p *Payment) settle(e Event, next Status) error {
 	p.Action = nil
 	if next == Pending {
 		p.Action = d.Action
-		if a := p.Attempt(d.Attempt); a != nil && d.Action != nil {
+		if d.Action != nil {
 			a.URLGiven = true
 		}
 	}
 	if !d.ExpiresAt.IsZero() {
 		p.ExpiresAt = d.ExpiresAt
 	}
-	if next == Succeeded && d.Attempt > 0 {
-		if a := p.Attempt(d.Attempt); a != nil {
-			p.Provider, p.ProviderReference = a.Provider, a.Reference
-		}
+	if next == Succeeded {
+		p.Provider, p.ProviderReference = a.Provider, a.Reference
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package payment_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,39 +118,74 @@ func TestApply(t *testing.T) {
 		}
 	})
 
-	refused := map[string]payment.Event{
-		"out of sequence":                 {Seq: 9, Type: payment.EventNotification},
-		"an unknown type":                 {Seq: 5, Type: "refunded"},
-		"created without a request":       {Seq: 5, Type: payment.EventCreated},
-		"created again":                   {Seq: 5, Type: payment.EventCreated, Data: payment.EventData{Request: &payment.Request{}}},
-		"decided without a decision":      {Seq: 5, Type: payment.EventDecided},
-		"an attempt beside a live one":    {Seq: 5, Type: payment.EventAttemptStarted, Data: payment.EventData{Attempt: 2}},
-		"an attempt out of order":         {Seq: 5, Type: payment.EventAttemptStarted, Data: payment.EventData{Attempt: 3}},
-		"an answer to no attempt":         {Seq: 5, Type: payment.EventAttemptEnded, Data: payment.EventData{Attempt: 2}},
-		"resolved to nothing":             {Seq: 5, Type: payment.EventResolved, Data: payment.EventData{Attempt: 1}},
-		"late success of an unfinished":   {Seq: 5, Type: payment.EventType("late"), Data: payment.EventData{}},
-		"resolved to what is not allowed": {Seq: 5, Type: payment.EventResolved, Data: payment.EventData{Attempt: 1, Status: payment.Processing}},
+	pending := begun(ended(payment.AttemptPending))
+	doubt := begun(ended(payment.AttemptInDoubt), event(payment.EventInDoubt, payment.EventData{Attempt: 1, Failure: failure}))
+	rejected := begun(ended(payment.AttemptRejected), event(payment.EventRejected, payment.EventData{Attempt: 1, Failure: failure}))
+	succeeded := begun(ended(payment.AttemptSucceeded), event(payment.EventSucceeded, payment.EventData{Attempt: 1}))
+	created := begun()[0]
+	refused := []struct {
+		name  string
+		after []payment.Event
+		event payment.Event
+	}{
+		{"a first event that is not created", nil, begun()[1]},
+		{"an event out of sequence", pending, payment.Event{Seq: 9, Type: payment.EventNotification}},
+		{"an event a second time", pending, payment.Event{Seq: 4, Type: payment.EventNotification}},
+		{"an unknown type", pending, event("refunded", payment.EventData{})},
+		{"created without a request", nil, event(payment.EventCreated, payment.EventData{Payment: "pay_1"})},
+		{"created again", pending, created},
+		{"created again in doubt", doubt, created},
+		{"decided without a decision", pending, event(payment.EventDecided, payment.EventData{})},
+		{"an attempt beside a live one", pending, event(payment.EventAttemptStarted, payment.EventData{Attempt: 2})},
+		{"an attempt beside one that succeeded", succeeded[:4], event(payment.EventAttemptStarted, payment.EventData{Attempt: 2})},
+		{"an attempt beside an earlier one that came alive", append(slices.Clone(rejected[:4]),
+			event(payment.EventAttemptStarted, payment.EventData{Attempt: 2}),
+			event(payment.EventAttemptEnded, payment.EventData{Attempt: 2, AttemptStatus: payment.AttemptFailed}),
+			event(payment.EventLookup, payment.EventData{Attempt: 1, AttemptStatus: payment.AttemptPending})),
+			event(payment.EventAttemptStarted, payment.EventData{Attempt: 3})},
+		{"an attempt out of order", rejected[:4], event(payment.EventAttemptStarted, payment.EventData{Attempt: 3})},
+		{"an attempt of a payment that is final", rejected, event(payment.EventAttemptStarted, payment.EventData{Attempt: 2})},
+		{"an answer to no attempt", pending, event(payment.EventAttemptEnded, payment.EventData{Attempt: 2})},
+		{"an older answer about an attempt that succeeded", succeeded,
+			event(payment.EventLookup, payment.EventData{Attempt: 1, AttemptStatus: payment.AttemptPending})},
+		{"a URL of no attempt", pending, event(payment.EventPending, payment.EventData{Action: payment.Redirect("https://bank.example")})},
+		{"a success of no attempt", pending, event(payment.EventSucceeded, payment.EventData{})},
+		{"a success of an attempt that is not there", pending, event(payment.EventSucceeded, payment.EventData{Attempt: 2})},
+		{"a no to an attempt that is not there", pending, event(payment.EventRejected, payment.EventData{Attempt: 2})},
+		{"a no after success", succeeded, event(payment.EventRejected, payment.EventData{Attempt: 1})},
+		{"another no after a no", rejected, event(payment.EventExpired, payment.EventData{Attempt: 1})},
+		{"a success after a no that is not called late", rejected, event(payment.EventSucceeded, payment.EventData{Attempt: 1})},
+		{"a late success of what is not final", pending, event(payment.EventLateSuccess, payment.EventData{Attempt: 1})},
+		{"a late success after success", succeeded, event(payment.EventLateSuccess, payment.EventData{Attempt: 1})},
+		{"resolved without doubt", pending, event(payment.EventResolved, payment.EventData{Attempt: 1, Status: payment.Failed})},
+		{"resolved to nothing", doubt, event(payment.EventResolved, payment.EventData{Attempt: 1})},
+		{"resolved to what is not final", doubt, event(payment.EventResolved, payment.EventData{Attempt: 1, Status: payment.Processing})},
+		{"resolved for no attempt", doubt, event(payment.EventResolved, payment.EventData{Status: payment.Failed})},
 	}
-	for name, e := range refused {
-		t.Run(name+" is refused and changes nothing", func(t *testing.T) {
+	for _, c := range refused {
+		t.Run(c.name+" is refused and changes nothing", func(t *testing.T) {
 			t.Parallel()
-			p := fold(t, begun(ended(payment.AttemptPending))...)
+			p := fold(t, c.after...)
 			before := *p.Clone()
-			if err := p.Apply(e); err == nil || !reflect.DeepEqual(before, *p) {
+			if c.event.Seq == 0 {
+				c.event.Seq = p.Seq + 1
+			}
+			if err := p.Apply(c.event); err == nil || !reflect.DeepEqual(before, *p) {
 				t.Errorf("error %v, payment %+v", err, p)
 			}
 		})
 	}
 }
 
-// Whatever events arrive: the fold never panics, follows the table, never has two live attempts, and an event that
-// is refused changes nothing.
+// Whatever events arrive: the fold never panics, follows the table, never begins an attempt while another could move
+// money, never takes a success back, and an event that is refused changes nothing.
 func TestApplyAnything(t *testing.T) {
 	t.Parallel()
 	types := []payment.EventType{
-		payment.EventDecided, payment.EventAttemptStarted, payment.EventAttemptEnded, payment.EventLookup, payment.EventNotification,
-		payment.EventPending, payment.EventInDoubt, payment.EventAbandoned, payment.EventMismatch, payment.EventSucceeded, payment.EventRejected,
-		payment.EventExpired, payment.EventFailed, payment.EventLateSuccess, payment.EventDoublePayment, payment.EventResolved,
+		payment.EventCreated, payment.EventDecided, payment.EventAttemptStarted, payment.EventAttemptEnded, payment.EventLookup,
+		payment.EventNotification, payment.EventPending, payment.EventInDoubt, payment.EventAbandoned, payment.EventMismatch,
+		payment.EventSucceeded, payment.EventRejected, payment.EventExpired, payment.EventFailed, payment.EventLateSuccess,
+		payment.EventDoublePayment, payment.EventResolved,
 	}
 	attempts := []payment.AttemptStatus{
 		"", payment.AttemptPending, payment.AttemptSucceeded, payment.AttemptRejected, payment.AttemptExpired, payment.AttemptFailed,
@@ -158,27 +194,33 @@ func TestApplyAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := payIn()
 		p := &payment.Payment{}
-		if err := p.Apply(payment.Event{Seq: 1, Type: payment.EventCreated, At: at, Data: payment.EventData{Payment: "pay_1", Request: &r}}); err != nil {
-			t.Fatal(err)
-		}
-		for range rapid.IntRange(1, 30).Draw(t, "events") {
+		for range rapid.IntRange(1, 40).Draw(t, "events") {
 			before := p.Clone()
-			err := p.Apply(payment.Event{Seq: p.Seq + 1, Type: rapid.SampledFrom(types).Draw(t, "type"), At: at, Data: payment.EventData{
+			e := payment.Event{Seq: p.Seq + 1, Type: rapid.SampledFrom(types).Draw(t, "type"), At: at, Data: payment.EventData{
+				Payment: "pay_1", Request: &r, Decision: &payment.Decision{}, Action: payment.Redirect("https://bank.example"),
 				Attempt: rapid.IntRange(0, 4).Draw(t, "attempt"), AttemptStatus: rapid.SampledFrom(attempts).Draw(t, "attempt status"),
-				Status: rapid.SampledFrom(payment.Statuses()).Draw(t, "status"), Decision: &payment.Decision{},
-				Action: payment.Redirect("https://bank.example"),
-			}})
+				Status: rapid.SampledFrom(payment.Statuses()).Draw(t, "status"),
+			}}
+			if p.Seq == 0 {
+				e.Type = payment.EventCreated
+			}
+			err := p.Apply(e)
 			switch {
 			case err != nil && !reflect.DeepEqual(before, p):
 				t.Fatalf("refused with %v, but changed", err)
-			case err == nil && p.Status != before.Status && !before.Status.CanBecome(p.Status):
+			case err != nil:
+				continue
+			case p.Status != before.Status && before.Seq > 0 && !before.Status.CanBecome(p.Status):
 				t.Fatalf("%s became %s", before.Status, p.Status)
-			case p.Action != nil && p.Status != payment.Pending:
-				t.Fatalf("%s with an action", p.Status)
+			case p.Action != nil && (p.Status != payment.Pending || !slices.ContainsFunc(p.Attempts, func(a payment.Attempt) bool { return a.URLGiven })):
+				t.Fatalf("%s with an action, attempts %+v", p.Status, p.Attempts)
 			}
-			for i := range p.Attempts[:max(len(p.Attempts)-1, 0)] {
-				if before.Attempts[i].Status.Live() != p.Attempts[i].Status.Live() && len(p.Attempts) > len(before.Attempts) {
-					t.Fatalf("attempt %d was live when attempt %d began", i+1, len(p.Attempts))
+			for i, a := range before.Attempts {
+				switch now := p.Attempts[i]; {
+				case len(p.Attempts) > len(before.Attempts) && (a.Status.Live() || a.Status == payment.AttemptSucceeded):
+					t.Fatalf("attempt %d was %s when attempt %d began", a.Number, a.Status, len(p.Attempts))
+				case a.Status == payment.AttemptSucceeded && now.Status != payment.AttemptSucceeded, a.URLGiven && !now.URLGiven:
+					t.Fatalf("attempt %+v became %+v", a, now)
 				}
 			}
 		}
