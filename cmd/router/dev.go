@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -92,7 +93,8 @@ func openDevStore(o *devOptions, log *slog.Logger) (store.Store, error) {
 	return st, nil
 }
 
-// printBanner says what there is and what to try.
+// printBanner says what there is and what to try. The key is new at every start: under an old one the data directory
+// would give back a payment that may have ended, without a page to open.
 func printBanner(w io.Writer, api, data string, sims *simulators) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
@@ -109,7 +111,7 @@ Cauce for trying out. NOT FOR PRODUCTION: the providers are simulators, and no m
 1. Make a payment. A second time, the same Idempotency-Key gives the same payment; another one makes another.
 
 curl -s %s/v1/payments \
-  -H 'Content-Type: application/json' -H 'Idempotency-Key: order-1001' \
+  -H 'Content-Type: application/json' -H 'Idempotency-Key: %s' \
   -d '{"operation": "payin", "method": "pse", "amount": "20000.00", "tax": "3193.00",
        "reference": "ORDER-1001", "description": "Compra de producto ABC",
        "payer": {"kind": "natural", "name": "Miguel Rodriguez", "document": {"type": "CC", "number": "1020304050"},
@@ -123,6 +125,6 @@ curl -s %s/v1/payments \
 curl -s '%s/v1/payments/ID?events=true&decision=true'
 
 Kill it at any moment, even with kill -9; started again, it goes on where it stood. Ctrl-C stops it.
-`, api, api, api)
+`, api, "order-"+rand.Text(), api, api)
 	_, _ = io.WriteString(w, b.String())
 }
