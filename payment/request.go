@@ -247,7 +247,7 @@ func (r Request) validateCore(v *validator) {
 	v.text("reference", r.Reference, maxShortText)
 	v.text("description", r.Description, maxShortText)
 	v.text("bill.biller", r.Bill.Biller, 64)
-	v.text("bill.reference", r.Bill.Reference, 64)
+	v.clean("bill.reference", r.Bill.Reference, 64) // the biller's number, which may happen to pass the card test
 	if r.Operation == Bill {
 		v.required("bill.biller", r.Bill.Biller)
 		v.required("bill.reference", r.Bill.Reference)
@@ -307,14 +307,21 @@ func (v *validator) required(field, value string) {
 	}
 }
 
-func (v *validator) text(field, value string, max int) {
+func (v *validator) clean(field, value string, max int) bool {
 	switch {
 	case !isClean(value):
 		v.fault(field, "has control characters or is not UTF-8")
 	case utf8.RuneCountInString(value) > max:
 		v.fault(field, "is longer than %d characters", max)
-	case hasCardNumber(value):
-		// Keeps every embedder out of PCI DSS scope: a card number is neither stored nor sent on.
+	default:
+		return true
+	}
+	return false
+}
+
+func (v *validator) text(field, value string, max int) {
+	// Keeps every embedder out of PCI DSS scope: a card number is neither stored nor sent on.
+	if v.clean(field, value, max) && hasCardNumber(value) {
 		v.fault(field, "looks like it holds a card number; card numbers are never accepted here")
 	}
 }
@@ -352,7 +359,7 @@ func (v *validator) party(prefix string, p Party) {
 		}
 	}
 	if p.IP != "" {
-		if _, err := netip.ParseAddr(p.IP); err != nil {
+		if a, err := netip.ParseAddr(p.IP); err != nil || a.Zone() != "" { // a zone may hold anything
 			v.fault(prefix+".ip", "is no IP address")
 		}
 	}
@@ -378,7 +385,7 @@ func (v *validator) url(field, value string) {
 	}
 	u, err := url.Parse(value)
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
 		v.fault(field, "is no absolute http or https URL")
 	case u.User != nil:
 		v.fault(field, "must not carry a user name or password")
@@ -411,42 +418,6 @@ func isIdentifier(s string) bool {
 		}
 	}
 	return true
-}
-
-// hasCardNumber reports whether s holds a run of 13 to 19 digits, blanks and hyphens between them ignored,
-// that starts like a card (3 to 6) and passes the Luhn check.
-func hasCardNumber(s string) bool {
-	var digits []byte
-	check := func() bool {
-		return len(digits) >= 13 && len(digits) <= 19 && digits[0] >= '3' && digits[0] <= '6' && luhn(digits)
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9':
-			digits = append(digits, c)
-		case (c == ' ' || c == '-') && len(digits) > 0:
-		default:
-			if check() {
-				return true
-			}
-			digits = digits[:0]
-		}
-	}
-	return check()
-}
-
-func luhn(digits []byte) bool {
-	sum := 0
-	for i := range digits {
-		d := int(digits[len(digits)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }
 
 func orList[T ~string](items []T) string {

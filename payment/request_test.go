@@ -62,6 +62,7 @@ func TestValidate(t *testing.T) {
 		{"negative tax", payIn, func(r *payment.Request) { r.Tax = payment.Pesos(-1) }, []string{"tax"}},
 		{"currency in lower case", payIn, func(r *payment.Request) { r.Currency = "cop" }, []string{"currency"}},
 		{"country of three letters", payIn, func(r *payment.Request) { r.Country = "COL" }, []string{"country"}},
+		{"a payee in a bill", bill, func(r *payment.Request) { r.Payee.Name = "x" }, []string{"payee"}},
 		{"a payee in a pay-in", payIn, func(r *payment.Request) { r.Payee.Name = "x" }, []string{"payee"}},
 		{"a bill in a pay-in", payIn, func(r *payment.Request) { r.Bill.Biller = "etb" }, []string{"bill"}},
 		{"an account of a payer", payIn, func(r *payment.Request) { r.Payer.Account.Number = "1" }, []string{"payer.account"}},
@@ -70,20 +71,37 @@ func TestValidate(t *testing.T) {
 		{"document without number", payIn, func(r *payment.Request) { r.Payer.Document.Number = "" }, []string{"payer.document.number"}},
 		{"document without type", payIn, func(r *payment.Request) { r.Payer.Document.Type = "" }, []string{"payer.document.type"}},
 		{"odd document number", payIn, func(r *payment.Request) { r.Payer.Document.Number = "12 3" }, []string{"payer.document.number"}},
+		{"document number too long", payIn, func(r *payment.Request) { r.Payer.Document.Number = strings.Repeat("1", 41) }, []string{"payer.document.number"}},
+		{"odd account number", payOut, func(r *payment.Request) { r.Payee.Account.Number = "12.3" }, []string{"payee.account.number"}},
+		{"last name alone", payIn, func(r *payment.Request) { r.Payer.LastName = "Rodríguez" }, []string{"payer.first_name"}},
 		{"first name alone", payIn, func(r *payment.Request) { r.Payer.FirstName = "Miguel" }, []string{"payer.first_name"}},
 		{"bank of three digits", payIn, func(r *payment.Request) { r.Payer.Bank = "007" }, []string{"payer.bank"}},
+		{"bank of seven digits", payIn, func(r *payment.Request) { r.Payer.Bank = "1000007" }, []string{"payer.bank"}},
 		{"bank that is no number", payIn, func(r *payment.Request) { r.Payer.Bank = "XXXX" }, []string{"payer.bank"}},
 		{"e-mail with a name", payIn, func(r *payment.Request) { r.Payer.Email = "Demo <demo@demo.com>" }, []string{"payer.email"}},
 		{"no IP", payIn, func(r *payment.Request) { r.Payer.IP = "120.29.48" }, []string{"payer.ip"}},
+		{"IP with a zone", payIn, func(r *payment.Request) { r.Payer.IP = "fe80::1%\x00<b>" }, []string{"payer.ip"}},
 		{"NUL in a text", payIn, func(r *payment.Request) { r.Description = "a\x00b" }, []string{"description"}},
 		{"new line in a text", payIn, func(r *payment.Request) { r.Payer.Name = "a\nb" }, []string{"payer.name"}},
 		{"bad UTF-8", payIn, func(r *payment.Request) { r.Reference = "\xff" }, []string{"reference"}},
 		{"too long", payIn, func(r *payment.Request) { r.Description = long(256) }, []string{"description"}},
 		{"card number", payIn, func(r *payment.Request) { r.Description = "card 4111 1111-1111 1111" }, []string{"description"}},
+		{"card number with its month", payIn, func(r *payment.Request) { r.Description = "4111 1111 1111 1111 12/27" }, []string{"description"}},
+		{"card number and a year", payIn, func(r *payment.Request) { r.Description = "4111111111111111 2027" }, []string{"description"}},
+		{"card number of 15 digits as printed", payIn, func(r *payment.Request) { r.Payer.Address = "3782 822463 10005 123" }, []string{"payer.address"}},
 		{"card number in metadata", payIn, func(r *payment.Request) { r.Metadata["n"] = "5500005555555559" }, []string{"metadata.n"}},
 		{"relative URL", payIn, func(r *payment.Request) { r.ReturnURL = "/return" }, []string{"return_url"}},
+		{"URL without a host", payIn, func(r *payment.Request) { r.ReturnURL = "https://:443/return" }, []string{"return_url"}},
+		{"URL too long", payIn, func(r *payment.Request) { r.ReturnURL = "https://shop.example/" + strings.Repeat("a", 1980) }, []string{"return_url"}},
 		{"other scheme", payIn, func(r *payment.Request) { r.CancelURL = "javascript://x/" }, []string{"cancel_url"}},
 		{"password in a URL", payIn, func(r *payment.Request) { r.FailureURL = "https://a:b@shop.example" }, []string{"failure_url"}},
+		{"too many metadata entries", payIn, func(r *payment.Request) {
+			for n := range 50 {
+				r.Metadata[strings.Repeat("k", n+1)] = "v"
+			}
+		}, []string{"metadata"}},
+		{"long metadata key", payIn, func(r *payment.Request) { r.Metadata[strings.Repeat("k", 65)] = "v" }, []string{"metadata"}},
+		{"control character in a metadata key", payIn, func(r *payment.Request) { r.Metadata["a\tb"] = "v" }, []string{"metadata"}},
 		{"empty metadata key", payIn, func(r *payment.Request) { r.Metadata[""] = "x" }, []string{"metadata"}},
 		{"a payout without its account", payOut, func(r *payment.Request) { r.Payee = payment.Party{} },
 			[]string{"payee.bank", "payee.account.type", "payee.account.number"}},
@@ -117,12 +135,74 @@ func TestValidate(t *testing.T) {
 		t.Parallel()
 		r := payIn()
 		r.Description, r.Reference = long(255), "4111111111111112"
+		r.Payer.FirstName, r.Payer.LastName = "Miguel", "Rodríguez"
 		r.Payer.Document.Number = "4111111111111111" // a document may happen to pass the card test
+		r.Payer.Address, r.Payer.IP = "305 778 8996, 310 123 4567", "2001:db8::1"
+		r.ReturnURL = "https://shop.example/" + strings.Repeat("a", 1979)
 		r.Metadata = map[string]string{"greeting": "¡Hola 👋 mundo!", "rtl": "שלום"}
 		if err := r.Validate(); err != nil {
 			t.Error(err)
 		}
+		b := bill()
+		b.Bill.Reference = "4111111111111111" // nor is a bill's number chosen by who pays it
+		if err := b.Validate(); err != nil {
+			t.Error(err)
+		}
 	})
+}
+
+// Every text is bounded, and refused where it holds what no text should.
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	texts := []struct {
+		field string
+		base  func() payment.Request
+		max   int
+		set   func(r *payment.Request, s string)
+	}{
+		{"reference", payIn, 255, func(r *payment.Request, s string) { r.Reference = s }},
+		{"description", payIn, 255, func(r *payment.Request, s string) { r.Description = s }},
+		{"payer.name", payIn, 255, func(r *payment.Request, s string) { r.Payer.Name = s }},
+		{"payer.first_name", payIn, 255, func(r *payment.Request, s string) { r.Payer.FirstName, r.Payer.LastName = s, "Gil" }},
+		{"payer.last_name", payIn, 255, func(r *payment.Request, s string) { r.Payer.FirstName, r.Payer.LastName = "Ana", s }},
+		{"payer.phone", payIn, 255, func(r *payment.Request, s string) { r.Payer.Phone = s }},
+		{"payer.address", payIn, 255, func(r *payment.Request, s string) { r.Payer.Address = s }},
+		{"payer.id", payIn, 255, func(r *payment.Request, s string) { r.Payer.ID = s }},
+		{"payee.name", payOut, 255, func(r *payment.Request, s string) { r.Payee.Name = s }},
+		{"bill.biller", bill, 64, func(r *payment.Request, s string) { r.Bill.Biller = s }},
+		{"bill.reference", bill, 64, func(r *payment.Request, s string) { r.Bill.Reference = s }},
+		{"metadata.k", payIn, 500, func(r *payment.Request, s string) { r.Metadata["k"] = s }},
+	}
+	for _, c := range texts {
+		good := map[string]string{
+			"as long as it may be": strings.Repeat("ñ", c.max), "right to left": "שלום", "an emoji of several characters": "👨‍👩‍👧",
+		}
+		bad := map[string]string{
+			"too long": strings.Repeat("ñ", c.max+1), "NUL": "a\x00b", "escape": "\x1b[31m", "a new line": "a\nb", "a C1 control": "a\u0085b",
+			"half a character": "\xc3", "a surrogate": "\xed\xa0\x80",
+		}
+		if c.field != "bill.reference" {
+			bad["a card number"] = "4111-1111-1111-1111"
+		}
+		check := func(values map[string]string, want string) {
+			for name, value := range values {
+				r := c.base()
+				c.set(&r, value)
+				got := ""
+				var invalid *payment.ValidationError
+				if err := r.Validate(); errors.As(err, &invalid) {
+					for _, f := range invalid.Faults {
+						got += f.Field
+					}
+				}
+				if got != want {
+					t.Errorf("%s with %s: fault %q, want %q", c.field, name, got, want)
+				}
+			}
+		}
+		check(good, "")
+		check(bad, c.field)
+	}
 }
 
 // Two requests are the same when they are equal after parsing.

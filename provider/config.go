@@ -136,7 +136,7 @@ func (f ConfigField) check(value string) error {
 		}
 	case URL:
 		u, err := url.Parse(value)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return fmt.Errorf("%s is no absolute http or https URL", shown)
 		}
 	}

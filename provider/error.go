@@ -57,7 +57,8 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: wrapped.Error(), Err: errors.Unwrap(wrapped)}
 }
 
-// AsError returns err as an *Error: itself where it is one, else CodeUnknown with err's text. nil stays nil.
+// AsError returns err as an *Error: itself where it is one, else CodeUnknown with err's text. nil stays nil; a nil
+// *Error inside an error, which is a mistake of the provider, tells nothing and is CodeUnknown too.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
@@ -65,6 +66,9 @@ func AsError(err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) {
 		return &Error{Code: CodeUnknown, Message: err.Error(), Err: err}
+	}
+	if e == nil {
+		return &Error{Code: CodeUnknown, Message: "the provider answered with a nil *provider.Error"}
 	}
 	for _, known := range Codes() {
 		if e.Code == known {

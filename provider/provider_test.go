@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,6 +27,10 @@ func TestErrors(t *testing.T) {
 	odd := &provider.Error{Code: "surprise", Reference: "r"}
 	if got := provider.AsError(odd); got.Code != provider.CodeUnknown || got.Reference != "r" || odd.Code != "surprise" {
 		t.Errorf("an unknown code is %+v", got)
+	}
+	var none *provider.Error
+	if got := provider.AsError(none); got == nil || got.Code != provider.CodeUnknown || got.Message == "" {
+		t.Errorf("a nil *Error in an error is %+v", got)
 	}
 	if provider.AsError(nil) != nil || provider.CodeOf(nil) != "" {
 		t.Error("no error is an error")
@@ -51,18 +57,45 @@ func TestResolve(t *testing.T) {
 	if secrets := schema.Secrets(c); len(secrets) != 1 || secrets[0] != "good" {
 		t.Errorf("secrets %v", secrets)
 	}
-	var faults *provider.ConfigError
-	_, err = schema.Resolve(provider.Config{"secret": "hunter2", "minutes": "soon", "lenient": "yes", "max": "1e9", "colour": "red"})
-	if !errors.As(err, &faults) || len(faults.Faults) != 6 {
-		t.Fatalf("got %v", err)
+	good := provider.Config{"base_url": "https://api.example", "secret": "good"}
+	cases := []struct {
+		name   string
+		change provider.Config // over what is good
+		faults []string        // the attributes at fault
+	}{
+		{"what is good", nil, nil},
+		{"empty is absent", provider.Config{"minutes": "", "lenient": "", "max": ""}, nil},
+		{"other values", provider.Config{"minutes": "-5", "lenient": "true", "max": "0.50", "base_url": "http://127.0.0.1:8090/v1"}, nil},
+		{"a fraction", provider.Config{"minutes": "1.5"}, []string{"minutes"}},
+		{"a third decimal", provider.Config{"max": "1.234"}, []string{"max"}},
+		{"another scheme", provider.Config{"base_url": "ftp://api.example"}, []string{"base_url"}},
+		{"a URL without a host", provider.Config{"base_url": "https://:443"}, []string{"base_url"}},
+		{"not one of", provider.Config{"secret": "Good"}, []string{"secret"}},
+		{"every fault at once, the unknown first", provider.Config{
+			"base_url": "", "secret": "hunter2", "minutes": "soon", "lenient": "yes", "max": "1e9", "shape": "round", "colour": "red",
+		}, []string{"colour", "shape", "base_url", "secret", "minutes", "lenient", "max"}},
 	}
-	for i, name := range []string{"colour", "base_url", "secret", "minutes", "lenient", "max"} {
-		if faults.Faults[i].Name != name {
-			t.Errorf("fault %d is about %s, want %s", i, faults.Faults[i].Name, name)
+	for _, tc := range cases {
+		config := maps.Clone(good)
+		maps.Copy(config, tc.change)
+		got, err := schema.Resolve(config)
+		var names []string
+		var invalid *provider.ConfigError
+		if errors.As(err, &invalid) {
+			for _, f := range invalid.Faults {
+				names = append(names, f.Name)
+			}
+		}
+		if !slices.Equal(names, tc.faults) || (got == nil) != (err != nil) {
+			t.Errorf("%s: got %v, %v", tc.name, got, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error tells a secret: %v", tc.name, err)
 		}
 	}
-	if strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), `"soon"`) {
-		t.Errorf("the error tells a secret, or not what was wrong: %v", err)
+	if _, err := schema.Resolve(provider.Config{"secret": "good", "minutes": "soon"}); !strings.Contains(err.Error(), `"soon"`) ||
+		!strings.Contains(err.Error(), "root of the API") {
+		t.Errorf("the error tells neither what was wrong nor what is missing: %v", err)
 	}
 }
 
