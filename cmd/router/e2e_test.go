@@ -60,8 +60,8 @@ func TestPaymentSurvivesKills(t *testing.T) {
 	}
 }
 
-// checkHistory demands the events of a payment that went the straight way to its end.
-func checkHistory(t *testing.T, w *world, id string, end payment.Status) {
+// checkHistory demands the events of a payment that went the straight way to its end, and returns all it has.
+func checkHistory(t *testing.T, w *world, id string, end payment.Status) []payment.Event {
 	t.Helper()
 	var whole struct {
 		payment.Payment
@@ -80,6 +80,7 @@ func checkHistory(t *testing.T, w *world, id string, end payment.Status) {
 	if !slices.Equal(types, want) || whole.Status != end {
 		t.Errorf("it is %s, its events are %v, want %v", whole.Status, types, want)
 	}
+	return whole.Events
 }
 
 // A webhook is followed, and one that comes while the router is down is not needed.
@@ -212,7 +213,10 @@ func TestDev(t *testing.T) {
 		t.Errorf("the bank sends the payer to %s", to)
 	}
 	waitUntil(t.Context(), t, func() bool { return w.get(t.Context(), t, p.ID).Status == payment.Succeeded })
-	checkHistory(t, w, p.ID, payment.Succeeded)
+	events := checkHistory(t, w, p.ID, payment.Succeeded)
+	if !slices.ContainsFunc(events, func(e payment.Event) bool { return e.Type == payment.EventNotification }) {
+		t.Errorf("the simulator's webhook did not come: %v", events)
+	}
 	children = w.router.children(t)
 	if code := w.router.end(os.Interrupt); code != exitOK || alive(children) {
 		t.Errorf("exit code %d, children are alive: %t", code, alive(children))
