@@ -327,9 +327,6 @@ func (v *validator) text(field, value string, max int) {
 }
 
 func (v *validator) party(prefix string, p Party) {
-	if p == (Party{}) {
-		return
-	}
 	if p.Kind != "" && p.Kind != Natural && p.Kind != Legal {
 		v.fault(prefix+".kind", "%.60q is neither natural nor legal", p.Kind)
 	}

@@ -46,6 +46,15 @@ func TestValidate(t *testing.T) {
 			t.Errorf("a good %s: %v", r.Operation, err)
 		}
 	}
+	least := payIn()
+	least.Amount, least.Tax, least.Metadata = payment.MoneyOfMinor(1), payment.Money{}, map[string]string{}
+	for n := range 50 {
+		least.Metadata[strings.Repeat("k", n+15)] = "v"
+	}
+	least.Payer.Document.Number = strings.Repeat("1", 40)
+	if err := least.Validate(); err != nil {
+		t.Errorf("at the bounds: %v", err)
+	}
 	long := func(n int) string { return strings.Repeat("ñ", n) }
 	cases := []struct {
 		name   string
@@ -238,7 +247,11 @@ func TestEqual(t *testing.T) {
 		}
 	}
 	r := payIn()
+	r.Country, r.Currency = "PE", "PEN"
 	kept := r.WithDefaults()
+	if kept.Country != "PE" || kept.Currency != "PEN" {
+		t.Error("a default replaces what was given")
+	}
 	r.Metadata["shop"] = "changed"
 	if kept.Metadata["shop"] != "bogota-1" {
 		t.Error("the caller's metadata is shared")
