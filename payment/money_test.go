@@ -43,6 +43,38 @@ func TestMoneyText(t *testing.T) {
 	}
 }
 
+// Numbers of our own code that Money cannot hold are mistakes, and no amounts.
+func TestMoneyBounds(t *testing.T) {
+	t.Parallel()
+	const most = 99_999_999_999_999_999
+	panics := func(f func()) (did bool) {
+		defer func() { did = recover() != nil }()
+		f()
+		return false
+	}
+	for _, c := range []struct {
+		name string
+		make func()
+		want bool
+	}{
+		{"most", func() { payment.MoneyOfMinor(most); payment.Pesos(most / 100) }, false},
+		{"least", func() { payment.MoneyOfMinor(-most); payment.Pesos(-most / 100) }, false},
+		{"one minor unit more", func() { payment.MoneyOfMinor(most + 1) }, true},
+		{"one minor unit less", func() { payment.MoneyOfMinor(-most - 1) }, true},
+		{"one unit more", func() { payment.Pesos(most/100 + 1) }, true},
+		{"one unit less", func() { payment.Pesos(-most/100 - 1) }, true},
+		{"what would overflow", func() { payment.Pesos(1 << 62) }, true},
+	} {
+		if panics(c.make) != c.want {
+			t.Errorf("%s: panics %t", c.name, !c.want)
+		}
+	}
+	a, b := payment.Pesos(1), payment.Pesos(2)
+	if a.Cmp(b) != -1 || b.Cmp(a) != 1 || a.Cmp(a) != 0 || a.IsZero() || !a.IsWhole() || payment.MoneyOfMinor(101).IsWhole() || a != payment.MoneyOfMinor(100) {
+		t.Error("amounts are compared wrongly")
+	}
+}
+
 func TestMoneyJSON(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{`"10000.0"`: `"10000.00"`, `10000.5`: `"10000.50"`, `12`: `"12.00"`, `null`: `"0.00"`} {
