@@ -18,12 +18,11 @@ import (
 
 // daemon is an engine behind its HTTP API.
 type daemon struct {
-	listener net.Listener
-	store    store.Store
-	engine   *engine.Engine
-	server   *http.Server
-	served   chan error // what ended the server
-	log      *slog.Logger
+	store  store.Store
+	engine *engine.Engine
+	server *http.Server
+	served chan error // what ended the server
+	log    *slog.Logger
 }
 
 // listen opens the API's port. Without API keys it must be one that only this machine reaches.
@@ -53,7 +52,7 @@ func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.C
 		return nil, errors.Join(err, l.Close(), st.Close())
 	}
 	d := &daemon{
-		listener: l, store: st, engine: eng, served: make(chan error, 1), log: c.Logger,
+		store: st, engine: eng, served: make(chan error, 1), log: c.Logger,
 		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, RulesLoadedAt: loadedAt, Logger: c.Logger}),
 	}
 	go func() { d.served <- d.server.Serve(l) }()

@@ -23,13 +23,10 @@ import (
 var binaries string
 
 func TestMain(m *testing.M) {
-	testscript.Main(built{m}, map[string]func(){"router": main})
+	os.Exit(buildAndRun(m))
 }
 
-// built runs the tests with the binaries built.
-type built struct{ *testing.M }
-
-func (b built) Run() int {
+func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "router")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -42,18 +39,17 @@ func (b built) Run() int {
 		fmt.Fprintf(os.Stderr, "%v: %s", err, out)
 		return 1
 	}
-	return b.M.Run()
+	return m.Run()
 }
 
-// TestScripts runs the commands as a person does. The router in them is this test's own binary.
+// TestScripts runs the commands as a person does.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("CAUCE_PLUGIN_PATH", binaries)
-			e.Setenv("PLUGINS", binaries)
+			e.Setenv("PATH", binaries+string(filepath.ListSeparator)+e.Getenv("PATH"))
 			// An address and a data directory that are taken, while the script runs.
 			l, err := listen("127.0.0.1:0", nil)
 			if err != nil {

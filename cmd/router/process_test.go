@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -138,15 +139,19 @@ func alive(pids []int) bool {
 	})
 }
 
-// unusedAddress returns a loopback address that nothing listens on.
+// unusedAddress returns a loopback address that nothing listens on. Its port is none that systems give to outgoing
+// connections, so that it is still unused when a router that was killed comes back to it.
 func unusedAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // world is a router with one Tpaga PSE provider, and that provider's sandbox: processes of their own, as an

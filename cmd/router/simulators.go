@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,10 +84,15 @@ func (all *simulators) add(ctx context.Context, block routing.Provider, data str
 	return nil
 }
 
-// answer lays down what env() gives for a plugin's attributes: TPAGA_PSE_CLIENT_ID for client_id of tpaga-pse.
+// variable is what an attribute of a plugin is called in the environment: TPAGA_PSE_CLIENT_ID.
+func variable(plugin, attribute string) string {
+	return strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(plugin + "_" + attribute))
+}
+
+// answer lays down what env() gives for a plugin's attributes.
 func (all *simulators) answer(schema provider.Schema, s *simulator) {
 	for _, f := range schema {
-		name := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(s.plugin + "_" + f.Name))
+		name := variable(s.plugin, f.Name)
 		switch {
 		case f.Name == "base_url":
 			all.answers[name] = s.url
@@ -114,10 +120,10 @@ func (all *simulators) refuseOthers(rulesPath string) error {
 	}
 	var found routing.Diagnostics
 	for i, block := range rules.Providers() {
-		if s := all.blocks[i].simulator; !strings.HasPrefix(block.Config["base_url"].Text, s.url) {
-			variable := strings.ToUpper(strings.ReplaceAll(s.plugin, "-", "_")) + "_BASE_URL"
+		s := all.blocks[i].simulator
+		if u, err := url.Parse(block.Config["base_url"].Text); err != nil || u.Scheme+"://"+u.Host != s.url {
 			found = append(found, block.ConfigDiagnostic("base_url", "This would call a real provider",
-				fmt.Sprintf("router dev only calls simulators: write base_url = env(%q).", variable)))
+				fmt.Sprintf("router dev only calls simulators: write base_url = env(%q).", variable(s.plugin, "base_url"))))
 		}
 	}
 	if len(found) > 0 {
@@ -129,11 +135,11 @@ func (all *simulators) refuseOthers(rulesPath string) error {
 // sendWebhooks tells the simulators where the engine takes their webhooks.
 func (all *simulators) sendWebhooks(ctx context.Context, e *engine.Engine) error {
 	for _, b := range all.blocks {
-		url := e.NotificationURL(b.label)
-		if url == "" {
+		address := e.NotificationURL(b.label)
+		if address == "" {
 			continue
 		}
-		body, err := json.Marshal(map[string]string{"url": url})
+		body, err := json.Marshal(map[string]string{"url": address})
 		if err != nil {
 			return err
 		}
