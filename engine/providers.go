@@ -2,10 +2,8 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,13 +28,9 @@ type running struct {
 	mu        sync.Mutex
 	health    payment.Health
 	checkedAt time.Time
-	banks     map[payment.Method]bankList
-}
-
-// bankList is a provider's own list of banks, as it was last read.
-type bankList struct {
-	ReadAt time.Time       `json:"read_at"`
-	Banks  []provider.Bank `json:"banks"`
+	banks     map[payment.Method]*kept[provider.Bank] // one for each of its methods, where it lists banks
+	billers   kept[provider.Biller]
+	balance   balance
 }
 
 // startProviders starts and configures every provider of the rules, and reports every fault of all of them.
@@ -77,7 +71,7 @@ func (e *Engine) startProvider(ctx context.Context, c Config, block routing.Prov
 			return nil, fmt.Errorf("engine: provider %q could not be started: %w", block.Name, err)
 		}
 	}
-	r := &running{Provider: p, name: block.Name, plugin: block.Plugin, timeout: block.Timeout, banks: map[payment.Method]bankList{}}
+	r := &running{Provider: p, name: block.Name, plugin: block.Plugin, timeout: block.Timeout}
 	// From here on the provider is returned with the error, so that it is closed with the others.
 	if err := p.Info().Validate(); err != nil {
 		return r, fmt.Errorf("engine: provider %q declares what cannot be: %w", block.Name, err)
@@ -98,7 +92,7 @@ func (e *Engine) startProvider(ctx context.Context, c Config, block routing.Prov
 	if err := e.prepareNotifications(ctx, c, r, block); err != nil {
 		return r, err
 	}
-	return r, e.loadBanks(ctx, r)
+	return r, e.loadDirectories(ctx, r)
 }
 
 func configOf(block routing.Provider) provider.Config {
@@ -181,11 +175,10 @@ func (e *Engine) noteHealth(r *running, err *provider.Error) {
 
 const (
 	checkEvery   = 30 * time.Second // an unhealthy provider's credentials
-	banksEvery   = 24 * time.Hour   // a provider's list of banks
 	tendingEvery = 30 * time.Second
 )
 
-// tend keeps what is known of the providers fresh: the health of unhealthy ones, the lists of banks.
+// tend keeps what is known of the providers fresh: the health of unhealthy ones, the lists of banks and billers.
 func (e *Engine) tend(ctx context.Context) {
 	for _, r := range e.providers {
 		r.mu.Lock()
@@ -194,9 +187,7 @@ func (e *Engine) tend(ctx context.Context) {
 		if check {
 			e.check(ctx, r)
 		}
-		if _, ok := provider.WithBanks(r.Provider); ok {
-			e.refreshBanks(ctx, r)
-		}
+		e.refreshDirectories(ctx, r)
 	}
 	e.tending.wakeAt(e.now().Add(tendingEvery))
 }
@@ -215,74 +206,6 @@ func (e *Engine) check(ctx context.Context, r *running) {
 	e.noteHealth(r, err)
 }
 
-func banksSetting(r *running, method payment.Method) string {
-	return "banks/" + r.name + "/" + string(method)
-}
-
-// loadBanks reads the last good lists of banks from the store.
-func (e *Engine) loadBanks(ctx context.Context, r *running) error {
-	for _, c := range r.info.Capabilities {
-		value, err := e.store.Setting(ctx, banksSetting(r, c.Method))
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("engine: provider %q: its list of banks could not be read: %w", r.name, err)
-		}
-		var list bankList
-		if err := json.Unmarshal(value, &list); err != nil {
-			continue // written by another version: read anew from the provider
-		}
-		r.banks[c.Method] = list
-	}
-	return nil
-}
-
-// refreshBanks reads the provider's lists of banks once a day, and keeps the last good ones when that fails.
-func (e *Engine) refreshBanks(ctx context.Context, r *running) {
-	p, _ := provider.WithBanks(r.Provider)
-	for _, c := range r.info.Capabilities {
-		r.mu.Lock()
-		fresh := e.now().Sub(r.banks[c.Method].ReadAt) < banksEvery
-		r.mu.Unlock()
-		if fresh {
-			continue
-		}
-		callCtx, cancel := e.withTimeout(ctx, r.timeout)
-		banks, err := p.Banks(callCtx, c.Method)
-		cancel()
-		if err != nil || len(banks) == 0 {
-			e.log.Warn("a provider's list of banks could not be read; the last good one stays", "provider", r.name, "error", err)
-			continue
-		}
-		list := bankList{ReadAt: e.now(), Banks: banks}
-		r.mu.Lock()
-		r.banks[c.Method] = list
-		r.mu.Unlock()
-		e.refreshFacts()
-		value, err := json.Marshal(list)
-		if err == nil {
-			err = e.store.PutSetting(ctx, banksSetting(r, c.Method), value)
-		}
-		if err != nil {
-			e.log.Warn("a provider's list of banks could not be kept", "provider", r.name, "error", err)
-		}
-	}
-}
-
-// bankLists returns the provider's lists of banks, reading them first where none was ever read.
-func (e *Engine) bankLists(ctx context.Context, r *running) map[payment.Method]bankList {
-	r.mu.Lock()
-	unread := len(r.banks) == 0
-	r.mu.Unlock()
-	if _, ok := provider.WithBanks(r.Provider); ok && unread {
-		e.refreshBanks(ctx, r)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return maps.Clone(r.banks)
-}
-
 // refreshFacts makes what is known of the providers visible to the next decisions.
 func (e *Engine) refreshFacts() {
 	e.factsMu.Lock()
@@ -294,8 +217,11 @@ func (e *Engine) refreshFacts() {
 			Capabilities: r.info.Capabilities, Health: r.health, Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
 		}
 		for method, list := range r.banks {
-			codes := make(map[string]bool, len(list.Banks))
-			for _, b := range list.Banks {
+			if list.ReadAt.IsZero() {
+				continue // not known
+			}
+			codes := make(map[string]bool, len(list.Items))
+			for _, b := range list.Items {
 				codes[b.Code] = true
 			}
 			facts.Banks[method] = codes

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 
@@ -95,51 +94,6 @@ func (e *Engine) waitForEvents(ctx context.Context, changed <-chan struct{}) boo
 // EventsEnd returns the cursor after which only events come that happen from now on.
 func (e *Engine) EventsEnd(ctx context.Context) (string, error) { return e.store.FeedEnd(ctx) }
 
-// Bank is one bank of the directory, merged by code over the providers.
-type Bank struct {
-	Code      string           `json:"code"`
-	Name      string           `json:"name"`
-	Methods   []payment.Method `json:"methods"`
-	Providers []string         `json:"providers"`
-}
-
-// Banks returns the banks that the providers reach by a method ("" = by any), in order of name. Lists are read
-// from the providers once a day; when one cannot be read, its last good copy stays. Where no list was ever
-// read, Banks tries to read it now.
-func (e *Engine) Banks(ctx context.Context, method payment.Method) ([]Bank, error) {
-	byCode := map[string]*Bank{}
-	for _, name := range e.providerNames() {
-		r := e.providers[name]
-		for m, list := range e.bankLists(ctx, r) {
-			if method != "" && m != method {
-				continue
-			}
-			for _, b := range list.Banks {
-				bank := byCode[b.Code]
-				if bank == nil {
-					bank = &Bank{Code: b.Code, Name: b.Name}
-					byCode[b.Code] = bank
-				}
-				if !slices.Contains(bank.Methods, m) {
-					bank.Methods = append(bank.Methods, m)
-				}
-				if !slices.Contains(bank.Providers, name) {
-					bank.Providers = append(bank.Providers, name)
-				}
-			}
-		}
-	}
-	out := make([]Bank, 0, len(byCode))
-	for _, b := range byCode {
-		slices.Sort(b.Methods)
-		out = append(out, *b)
-	}
-	slices.SortFunc(out, func(a, b Bank) int {
-		return strings.Compare(a.Name+"\x00"+a.Code, b.Name+"\x00"+b.Code)
-	})
-	return out, nil
-}
-
 func (e *Engine) providerNames() []string {
 	names := make([]string, 0, len(e.providers))
 	for _, block := range e.rules.Providers() {
@@ -159,17 +113,21 @@ type ProviderStatus struct {
 	Paused   bool   `json:"paused"`
 	Reason   string `json:"reason,omitzero"` // why it is not healthy, or paused
 	InFlight int64  `json:"in_flight"`       // hand-overs under way in this process
+	// Balance is our account at the provider; nil where it tells none, or could not be asked yet.
+	Balance *Balance `json:"balance,omitempty"`
 }
 
-// Providers returns the providers in the order of the rules.
-func (e *Engine) Providers(context.Context) []ProviderStatus {
+// Providers returns the providers in the order of the rules. A balance that is older than ten seconds is read anew,
+// for at most five; when it cannot be read, the last one stays.
+func (e *Engine) Providers(ctx context.Context) []ProviderStatus {
+	e.refreshBalances(ctx)
 	var out []ProviderStatus
 	for _, name := range e.providerNames() {
 		r := e.providers[name]
 		r.mu.Lock()
 		out = append(out, ProviderStatus{
 			Name: name, Plugin: r.plugin, Version: r.info.Version, Healthy: !r.health.Unhealthy, Paused: r.health.Paused,
-			Reason: r.health.Reason, InFlight: r.inFlight.Load(),
+			Reason: r.health.Reason, InFlight: r.inFlight.Load(), Balance: r.balance.last,
 		})
 		r.mu.Unlock()
 	}

@@ -286,25 +286,6 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestBanks(t *testing.T) {
-	t.Parallel()
-	b := setup(t, two)
-	b.providers["acme"].SetBanks(provider.Bank{Code: "1022", Name: "BANCO UNION"}, provider.Bank{Code: "1007", Name: "BANCOLOMBIA"})
-	b.providers["bravo"].SetBanks(provider.Bank{Code: "1007", Name: "Bancolombia S.A."})
-	b.start(t)
-	banks, err := b.Banks(t.Context(), payment.PSE)
-	if err != nil || len(banks) != 2 || banks[1].Code != "1007" || len(banks[1].Providers) != 2 || banks[0].Name != "BANCO UNION" {
-		t.Fatalf("got %+v, %v", banks, err)
-	}
-	until(t, "a payment to a bank that only one has goes there", func() bool {
-		d, err := b.Decide(t.Context(), request())
-		return err == nil && len(d.Providers) == 1 && d.Providers[0] == "acme"
-	})
-	if other, err := b.Banks(t.Context(), payment.BankTransfer); err != nil || len(other) != 0 {
-		t.Errorf("banks of another method: %+v, %v", other, err)
-	}
-}
-
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	b := run(t, one)

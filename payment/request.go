@@ -78,6 +78,10 @@ const (
 	Legal   PersonKind = "legal"
 )
 
+// IsBankCode reports whether code can be a bank's in the PSE network. Production codes have four digits; its test
+// network has some of five and six.
+func IsBankCode(code string) bool { return len(code) >= 4 && len(code) <= 6 && allDigits(code) }
+
 // AccountType is a kind of bank account.
 type AccountType string
 
@@ -346,8 +350,7 @@ func (v *validator) party(prefix string, p Party) {
 	if t := p.Account.Type; t != "" && !slices.Contains(accounts, t) {
 		v.fault(prefix+".account.type", "%.60q is none of %s", t, orList(accounts))
 	}
-	// Production codes have four digits; PSE's test network has some of five and six.
-	if p.Bank != "" && (len(p.Bank) < 4 || len(p.Bank) > 6 || !allDigits(p.Bank)) {
+	if p.Bank != "" && !IsBankCode(p.Bank) {
 		v.fault(prefix+".bank", "%.60q is no four-digit PSE bank code; GET /v1/banks lists them", p.Bank)
 	}
 	if p.Email != "" {

@@ -53,6 +53,8 @@ type Provider struct {
 	banks       []provider.Bank
 	billers     []provider.Biller
 	bills       []provider.BillDetail
+	balance     provider.Balance
+	readErr     error
 }
 
 // New returns a provider of that name that takes PSE pay-ins, can be looked up by key, never executes a key twice and
@@ -122,6 +124,22 @@ func (p *Provider) SetBills(billers []provider.Biller, bills ...provider.BillDet
 	defer p.mu.Unlock()
 	p.billers, p.bills = billers, bills
 	return p
+}
+
+// SetBalance makes the provider tell this balance.
+func (p *Provider) SetBalance(b provider.Balance) *Provider {
+	p.declare(provider.BalanceOf)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.balance = b
+	return p
+}
+
+// FailReads makes Banks, Billers, Bill and Balance answer with err; nil ends it.
+func (p *Provider) FailReads(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.readErr = err
 }
 
 // Script adds what the next hand-overs meet, in order. Those after them meet what Always says.
@@ -390,30 +408,4 @@ func (p *Provider) ParseNotification(_ context.Context, n provider.Notification)
 		return []provider.Query{{Reference: body}}, nil
 	}
 	return nil, provider.Errorf(provider.CodeInvalid, "the webhook names nothing")
-}
-
-// Banks implements provider.ProviderWithBanks.
-func (p *Provider) Banks(context.Context, payment.Method) ([]provider.Bank, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.banks), nil
-}
-
-// Billers implements provider.ProviderWithBills: one page with all of them.
-func (p *Provider) Billers(context.Context, string) (provider.BillerPage, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return provider.BillerPage{Billers: slices.Clone(p.billers)}, nil
-}
-
-// Bill implements provider.ProviderWithBills.
-func (p *Provider) Bill(_ context.Context, biller, reference string) (provider.BillDetail, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, b := range p.bills {
-		if b.Biller == biller && b.Reference == reference {
-			return b, nil
-		}
-	}
-	return provider.BillDetail{}, &provider.Error{Code: provider.CodeInvalid, Message: "there is no such bill", Field: "bill.reference"}
 }
