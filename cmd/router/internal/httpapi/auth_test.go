@@ -20,6 +20,8 @@ func TestKeys(t *testing.T) {
 		{"GET", "/v1/payments", read},
 		{"GET", "/v1/payments/pay_00000000000000000000000000", read},
 		{"GET", "/v1/banks", read},
+		{"GET", "/v1/billers", read},
+		{"GET", "/v1/billers/etb/bills/1", read},
 		{"GET", "/v1/providers", read},
 		{"HEAD", "/v1/events", read},
 		{"GET", "/v1/rules", admin},

@@ -28,6 +28,8 @@ var routes = []route{
 	{"POST", "/v1/payments/{id}/resolve", admin, (*api).resolvePayment},
 	{"POST", "/v1/decisions", read, (*api).decide},
 	{"GET", "/v1/banks", read, (*api).listBanks},
+	{"GET", "/v1/billers", read, (*api).listBillers},
+	{"GET", "/v1/billers/{biller}/bills/{reference}", read, (*api).getBill},
 	{"GET", "/v1/providers", read, (*api).listProviders},
 	{"GET", eventsPath, read, (*api).streamEvents},
 	{"GET", "/v1/rules", admin, (*api).showRules},
