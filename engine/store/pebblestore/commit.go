@@ -29,18 +29,20 @@ type group struct {
 	writes   []*write
 	snapshot *pebble.Snapshot // what readers see once the group is durable
 	end      uint64
+	late     *time.Timer // trips the fault when the disk does not answer
 }
 
 // pipeline makes writes durable. One goroutine (apply) hands them to Pebble in order, so that positions in the
 // feed have no gaps and every snapshot ends at a group's end; another (publish) waits for the syncs, which
 // Pebble shares among the groups that came meanwhile.
 type pipeline struct {
-	db      *pebble.DB
-	fault   *fault
-	shown   *shown
-	stuck   func() // told when apply stopped in the middle of Pebble
-	largest int    // bytes of a group after which it takes no further write
-	end     uint64 // position of the last event that was given a place; apply's own
+	db       *pebble.DB
+	fault    *fault
+	shown    *shown
+	stuck    func() // told when apply stopped in the middle of Pebble
+	patience time.Duration
+	largest  int    // bytes of a group after which it takes no further write
+	end      uint64 // position of the last event that was given a place; apply's own
 
 	mu     sync.Mutex
 	queue  []*write
@@ -68,7 +70,7 @@ func (p *pipeline) stop() {
 }
 
 // commit returns nil once w is durable and shown to readers.
-func (p *pipeline) commit(w *write, patience time.Duration) error {
+func (p *pipeline) commit(w *write) error {
 	w.done = make(chan struct{})
 	p.mu.Lock()
 	p.queue = append(p.queue, w)
@@ -77,16 +79,12 @@ func (p *pipeline) commit(w *write, patience time.Duration) error {
 	case p.bell <- struct{}{}:
 	default:
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case <-w.done:
 		return nil
 	case <-p.fault.tripped:
-	case <-timer.C:
-		p.fault.trip("writing", fmt.Errorf("the disk has not answered for %s", patience))
+		return p.fault.reason()
 	}
-	return p.fault.reason()
 }
 
 func (p *pipeline) apply() {
@@ -126,6 +124,9 @@ func (p *pipeline) apply() {
 // gather makes a group of the first writes of the queue, gives their events their places, and returns the rest.
 func (p *pipeline) gather(queue []*write) (*group, []*write, error) {
 	g := &group{batch: p.db.NewBatch()}
+	g.late = time.AfterFunc(p.patience, func() {
+		p.fault.trip("writing", fmt.Errorf("the disk has not answered for %s", p.patience))
+	})
 	for i, w := range queue {
 		if i > 0 && g.batch.Len() > p.largest {
 			break
@@ -176,6 +177,7 @@ func (p *pipeline) publish() {
 
 // finish waits until the group is durable, shows it to readers and wakes its callers.
 func (p *pipeline) finish(g *group) error {
+	defer g.late.Stop()
 	next := newView(g.snapshot, g.end)
 	if g.sync {
 		if err := g.batch.SyncWait(); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/cauce-pay/cauce/payment"
 )
 
-// TestDamagedTable alters a byte in the middle of every table: what it held is answered with ErrCorrupt, never
+// TestDamagedTable alters a byte of the events in every table: what it held is answered with ErrCorrupt, never
 // with something else, and the rest of the store works.
 func TestDamagedTable(t *testing.T) {
 	t.Parallel()
@@ -51,7 +51,8 @@ func TestDamagedTable(t *testing.T) {
 	mustCreate(t, s, 1000)
 }
 
-// alter changes a byte in the middle of each file of that kind, small ones apart, and returns how many there are.
+// alter changes a byte in each file of that kind, small ones apart, and returns how many there are. A third into a
+// table lie events.
 func alter(t *testing.T, disk *vfs.MemFS, suffix string) (files int) {
 	t.Helper()
 	names, err := disk.List("data")
@@ -67,14 +68,14 @@ func alter(t *testing.T, disk *vfs.MemFS, suffix string) (files int) {
 			t.Fatal(err)
 		}
 		if len(content) > 10_000 {
-			content[len(content)/2] ^= 1
+			content[len(content)/3] ^= 1
 			files++
 		}
 	}
 	return files
 }
 
-// TestDamagedLog alters a byte in the middle of the log that a crash left: opening says so, instead of going on
+// TestDamagedLog alters a byte amid the log that a crash left: opening says so, instead of going on
 // without what came after it.
 func TestDamagedLog(t *testing.T) {
 	t.Parallel()

@@ -38,7 +38,7 @@ func Open(dir string, o *Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		dir: dir, patience: opts.Patience, log: opts.Logger, lock: lock, fault: newFault(opts.Logger), shown: &shown{},
+		dir: dir, log: opts.Logger, lock: lock, fault: newFault(opts.Logger), shown: &shown{},
 		locks: locks{held: map[string]*keyLock{}},
 		space: &space{fs: opts.FS, dir: dir, floor: uint64(opts.FreeFloor), ballast: opts.Ballast, log: opts.Logger},
 	}
@@ -73,7 +73,7 @@ func (s *Store) open(opts Options) error {
 	s.shown.view = newView(s.db.NewSnapshot(), end)
 	s.shown.dues = dues{leases: map[string]time.Time{}}
 	s.pipeline = &pipeline{
-		db: s.db, fault: s.fault, shown: s.shown, stuck: s.gotStuck, largest: int(opts.MemTableBytes / 8), end: end,
+		db: s.db, fault: s.fault, shown: s.shown, stuck: s.gotStuck, patience: opts.Patience, largest: int(opts.MemTableBytes / 8), end: end,
 	}
 	s.pipeline.start()
 	if err := s.space.check(); err != nil {
@@ -103,6 +103,7 @@ func (s *Store) openPebble(opts Options) (db *pebble.DB, err error) {
 		CacheSize:                   opts.CacheBytes,
 		MemTableSize:                uint64(opts.MemTableBytes),
 		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       8,   // compactions are half of what a payment costs the store: fewer, larger ones
 		L0StopWritesThreshold:       100, // rather slower reads for a while than writes that wait
 		FormatMajorVersion:          pebble.FormatWALSyncChunks,
 		EventListener: &pebble.EventListener{
@@ -149,7 +150,10 @@ func (s *Store) readFormat() (end uint64, err error) {
 	if iter.Last() {
 		end = positionOf(iter.Key())
 	}
-	return end, iter.Error()
+	if err := iter.Error(); err != nil {
+		return 0, readError([]byte{kindFeed}, err)
+	}
+	return end, nil
 }
 
 func (s *Store) writeFormat(v *view) error {

@@ -27,9 +27,9 @@ type Options struct {
 	// Ballast is the size in bytes of a file that is given up when the disk is full all the same, so that
 	// payments under way can still be written; 0 = 16 MiB, on a small disk an eighth of it; negative = no ballast.
 	Ballast int64
-	// CacheBytes is how much of the tables is kept in memory; 0 = 16 MiB.
+	// CacheBytes is how much memory the tables' cache and the tables being filled take together; 0 = 64 MiB.
 	CacheBytes int64
-	// MemTableBytes is how much is gathered in memory before it is written as a table, at least 64 KiB; 0 = 8 MiB.
+	// MemTableBytes is how much is gathered in memory before it is written as a table, at least 64 KiB; 0 = 16 MiB.
 	// Up to four of them are held at once. A larger one makes opening after a crash slower.
 	MemTableBytes int64
 	// Patience is how long a write may take before the disk is taken for dead and the store becomes unavailable;
@@ -51,7 +51,7 @@ func (o *Options) withDefaults() Options {
 	out.FreeFloor = orDefault(out.FreeFloor, 128<<20)
 	out.Ballast = orDefault(out.Ballast, 16<<20)
 	out.CacheBytes = orDefault(out.CacheBytes, 64<<20)
-	out.MemTableBytes = max(orDefault(out.MemTableBytes, 8<<20), 64<<10)
+	out.MemTableBytes = max(orDefault(out.MemTableBytes, 16<<20), 64<<10)
 	out.Patience = orDefault(out.Patience, time.Minute)
 	return out
 }
@@ -85,7 +85,6 @@ func orDefault[T int64 | time.Duration](value, byDefault T) T {
 // empty and still have a Next. A context that has ended stops a call before it writes, never half-way.
 type Store struct {
 	dir      string
-	patience time.Duration
 	log      *slog.Logger
 	fault    *fault
 	disk     *disk

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cauce-pay/cauce/engine/store"
@@ -58,14 +60,10 @@ func checkNew(p *payment.Payment, events []payment.Event) error {
 	case first.Seq != 1 || first.Type != payment.EventCreated || d.Request == nil:
 		return fmt.Errorf("store: the first event of payment %s is not its creation", p.ID)
 	case d.Payment != p.ID || d.IdempotencyKey != p.IdempotencyKey || !first.At.Equal(p.CreatedAt) ||
-		!bytes.Equal(encodeRequest(d.Request), encodeRequest(&p.Request)):
+		!reflect.DeepEqual(d.Request, &p.Request):
 		return fmt.Errorf("store: payment %s is not what its first event says", p.ID)
 	}
 	return nil
-}
-
-func encodeRequest(r *payment.Request) []byte {
-	return encode(make([]byte, 0, 512), func(c *codec) { c.request(r) })
 }
 
 func checkEvents(p *payment.Payment, events []payment.Event) error {
@@ -159,21 +157,34 @@ func (s *Store) update(ctx context.Context, id string, seq int64, build func(old
 // before it is acknowledged.
 func (s *Store) newWrite(p *payment.Payment, events []payment.Event) *write {
 	w := &write{batch: s.db.NewBatch(), sync: len(events) > 0, payment: p.ID, due: p.NextLookupAt}
-	buffer := make([]byte, 0, 2048)
-	buffer = encode(buffer, func(c *codec) { c.state(p) })
-	w.set(plainKey(kindState, p.ID), buffer)
+	buffer := records.Get().(*[]byte)
+	defer records.Put(buffer)
+	*buffer = encode((*buffer)[:0], func(c *codec) { c.state(p) })
+	w.set(plainKey(kindState, p.ID), *buffer)
 	if len(events) > 0 {
 		w.events = place{payment: p.ID, first: events[0].Seq, count: int64(len(events))}
-		buffer = encode(buffer[:0], func(c *codec) { c.chunk(&events) })
-		w.set(eventsKey(p.ID, events[0].Seq), buffer)
+		*buffer = encode((*buffer)[:0], func(c *codec) { c.chunk(&events) })
+		w.set(eventsKey(p.ID, events[0].Seq), *buffer)
 	}
 	return w
 }
 
+// records are buffers in which records are put together; a batch copies what it is given.
+var records = sync.Pool{New: func() any { return new([]byte) }}
+
 // set puts a record into the write; filling a batch cannot fail.
 func (w *write) set(key, record []byte) { _ = w.batch.Set(key, record, nil) }
 
-func (w *write) delete(key []byte) { _ = w.batch.Delete(key, nil) }
+// delete drops an index key. Those that every payment changes are always set just once before they are deleted, so
+// that Pebble may forget both as soon as they meet, instead of carrying the deletion to the lowest level.
+func (w *write) delete(key []byte) {
+	switch key[0] {
+	case kindStatus, kindDue:
+		_ = w.batch.SingleDelete(key, nil)
+	default:
+		_ = w.batch.Delete(key, nil)
+	}
+}
 
 // replace makes the index keys before those after.
 func (w *write) replace(before, after [][]byte) {
@@ -194,7 +205,7 @@ func (w *write) replace(before, after [][]byte) {
 
 // commit returns nil once the write is durable (where it asks for that) and shown to readers.
 func (s *Store) commit(w *write) error {
-	if err := s.pipeline.commit(w, s.patience); err != nil {
+	if err := s.pipeline.commit(w); err != nil {
 		return err // the pipeline may still use the batch
 	}
 	return w.batch.Close()
