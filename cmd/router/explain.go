@@ -98,21 +98,12 @@ func readPayment(s streams, from string) (payment.Request, error) {
 }
 
 // infoOf asks a provider's plugin what it takes, as it is configured. The plugin calls nobody for that.
-func infoOf(ctx context.Context, block routing.Provider) (info provider.Info, err error) {
-	p, err := plugins().Launch(ctx, provider.Spec{Name: block.Name, Plugin: block.Plugin, SHA256: block.SHA256, Timeout: block.Timeout})
-	if err != nil {
+func infoOf(ctx context.Context, block routing.Provider) (provider.Info, error) {
+	p, err := startProvider(ctx, block)
+	if p == nil {
 		return provider.Info{}, err
 	}
-	defer func() { err = errors.Join(err, p.Close(ctx)) }()
-	given := make(provider.Config, len(block.Config))
-	for name, value := range block.Config {
-		given[name] = value.Text
-	}
-	config, err := p.Info().Config.Resolve(given)
-	if err == nil {
-		err = p.Configure(ctx, config)
-	}
-	return p.Info(), err
+	return p.Info(), errors.Join(err, p.Close(ctx))
 }
 
 func printExplanation(w io.Writer, req *payment.Request, x routing.Explanation) error {

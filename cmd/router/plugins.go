@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 
+	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin"
 )
 
@@ -22,4 +25,22 @@ func plugins() *plugin.Launcher {
 	// What a machine may need to reach providers at all.
 	launcher.Env = []string{"HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 	return launcher
+}
+
+// startProvider starts a provider's plugin and configures it. A plugin that refuses its configuration is returned with
+// the error, for the caller to ask what it is, and to close.
+func startProvider(ctx context.Context, block routing.Provider) (provider.Provider, error) {
+	p, err := plugins().Launch(ctx, provider.Spec{Name: block.Name, Plugin: block.Plugin, SHA256: block.SHA256, Timeout: block.Timeout})
+	if err != nil {
+		return nil, err
+	}
+	given := make(provider.Config, len(block.Config))
+	for name, value := range block.Config {
+		given[name] = value.Text
+	}
+	config, err := p.Info().Config.Resolve(given)
+	if err == nil {
+		err = p.Configure(ctx, config)
+	}
+	return p, err
 }

@@ -33,7 +33,11 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newKeyNewCmd(), newVersionCmd()}
+	return []command{
+		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(),
+		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
+		newProvidersCmd(), newKeyNewCmd(), newVersionCmd(),
+	}
 }
 
 // usageError is a command line that cannot be understood.
@@ -50,7 +54,10 @@ func usagef(see, format string, args ...any) error {
 
 // dispatch finds the command that args name and runs it.
 func dispatch(args []string, s streams) error {
-	if len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+	if len(args) == 0 {
+		return usagef("router help", "which command? There are %s", strings.Join(names(""), ", "))
+	}
+	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
 		return help(s, args)
 	}
 	for _, c := range commands() {
@@ -59,7 +66,21 @@ func dispatch(args []string, s streams) error {
 			return c.run(s, args[len(words):])
 		}
 	}
+	if family := names(args[0] + " "); len(family) > 0 {
+		return usagef("router help", "%q alone is no command; there are %s", args[0], strings.Join(family, ", "))
+	}
 	return usagef("router help", "%q is no command", args[0])
+}
+
+// names lists the commands whose names begin with prefix.
+func names(prefix string) []string {
+	var out []string
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, prefix) {
+			out = append(out, c.name)
+		}
+	}
+	return out
 }
 
 func help(s streams, args []string) error {
@@ -68,7 +89,7 @@ func help(s streams, args []string) error {
 	}
 	fmt.Fprint(s.out, "router takes payments, decides which provider gets each of them, and follows them to their end.\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(s.out, "  router %-9s %s\n", c.name, c.summary)
+		fmt.Fprintf(s.out, "  router %-16s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(s.out, `
 router COMMAND -h tells more, with an example. To see it work: router dev

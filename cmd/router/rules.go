@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"slices"
 
 	"github.com/cauce-pay/cauce/engine/routing"
@@ -14,7 +13,7 @@ func loadWithoutSecrets(path string) (*routing.Rules, routing.Diagnostics) {
 	if rules != nil {
 		return rules, found
 	}
-	rules, remaining := routing.Load(path, &routing.Options{Env: orStandIn})
+	rules, remaining := routing.Load(path, &routing.Options{Unset: standIn})
 	for i, d := range found {
 		if d.Severity == routing.Error && !slices.Contains(remaining, d) {
 			found[i].Severity = routing.Warning
@@ -27,10 +26,5 @@ func loadWithoutSecrets(path string) (*routing.Rules, routing.Diagnostics) {
 	return rules, found
 }
 
-// orStandIn answers env() with what can be a text and an absolute URL where a variable is not set.
-func orStandIn(name string) (string, bool) {
-	if value := os.Getenv(name); value != "" {
-		return value, true
-	}
-	return "https://not-set.example", true
-}
+// standIn stands for a variable of the environment that is not set: it can be a text and an absolute URL.
+func standIn(string) string { return "https://not-set.example" }

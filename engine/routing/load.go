@@ -22,6 +22,8 @@ const (
 type Options struct {
 	// Env answers env("X"); nil = the process's environment.
 	Env func(name string) (value string, ok bool)
+	// Unset stands in for env("X") where X is not set and has no default; nil = that is an error.
+	Unset func(name string) string
 }
 
 // Load reads the rules at path: one file, or every *.hcl of a directory (not *_test.hcl, nor hidden files) in name
@@ -37,16 +39,19 @@ func Load(path string, o *Options) (*Rules, Diagnostics) {
 
 // load builds rules from the content of files. Relative paths in them start at dir.
 func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
-	env := os.LookupEnv
-	if o != nil && o.Env != nil {
-		env = o.Env
+	options := Options{}
+	if o != nil {
+		options = *o
+	}
+	if options.Env == nil {
+		options.Env = os.LookupEnv
 	}
 	l := &loader{
 		rules:     &Rules{hash: contentHash(sources), server: Server{Listen: defaultListen}, store: defaultStore(dir)},
 		found:     map[Severity]int{},
 		dir:       dir,
 		sources:   map[string]*source{},
-		functions: functions(dir, env),
+		functions: functions(dir, options),
 		locals:    map[string]*local{},
 		labels:    map[string]hcl.Range{},
 	}

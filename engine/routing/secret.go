@@ -64,7 +64,7 @@ func callErrorf(detail, format string, args ...any) *callError {
 }
 
 // functions returns env() and file(). Relative files start at dir.
-func functions(dir string, env func(string) (string, bool)) map[string]function.Function {
+func functions(dir string, o Options) map[string]function.Function {
 	name := function.Parameter{Name: "name", Type: cty.String}
 	text := func(impl func(args []cty.Value) (string, *callError), rest *function.Parameter) function.Function {
 		return function.New(&function.Spec{
@@ -80,7 +80,7 @@ func functions(dir string, env func(string) (string, bool)) map[string]function.
 	}
 	return map[string]function.Function{
 		"env": text(func(args []cty.Value) (string, *callError) {
-			return lookUpEnv(env, args[0].AsString(), args[1:])
+			return lookUpEnv(o, args[0].AsString(), args[1:])
 		}, &function.Parameter{Name: "default", Type: cty.String}),
 		"file": text(func(args []cty.Value) (string, *callError) {
 			return readSecret(dir, args[0].AsString())
@@ -89,8 +89,8 @@ func functions(dir string, env func(string) (string, bool)) map[string]function.
 }
 
 // lookUpEnv takes a variable that is set to nothing for a forgotten one: no secret is empty.
-func lookUpEnv(env func(string) (string, bool), name string, defaults []cty.Value) (string, *callError) {
-	value, ok := env(name)
+func lookUpEnv(o Options, name string, defaults []cty.Value) (string, *callError) {
+	value, ok := o.Env(name)
 	switch {
 	case len(defaults) > 1:
 		return "", callErrorf(`Write env("NAME") or env("NAME", "default").`, "env takes a name and at most one default")
@@ -100,6 +100,8 @@ func lookUpEnv(env func(string) (string, bool), name string, defaults []cty.Valu
 		return value, nil
 	case len(defaults) == 1:
 		return defaults[0].AsString(), nil
+	case o.Unset != nil:
+		return o.Unset(name), nil
 	}
 	return "", callErrorf(fmt.Sprintf("Set it, or write env(%q, \"default\").", name), "Environment variable %s is not set", name)
 }
