@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -39,48 +40,59 @@ type process struct {
 	out  strings.Builder // standard output and error
 }
 
-// startProcess starts a program and waits until a line of what it writes matches ready, whose groups it returns.
+// startProcess starts a program and waits until what it writes matches ready, whose groups it returns.
 func startProcess(t *testing.T, ready string, env []string, name string, args ...string) (*process, []string) {
 	t.Helper()
 	p := &process{Cmd: exec.Command(binary(name), args...), gone: make(chan struct{})}
 	p.Env = append([]string{"HOME=" + t.TempDir()}, env...)
 	p.Dir = t.TempDir()
-	out, err := p.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Stderr = p.Stdout
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
 			t.Logf("%s wrote\n%s", name, p.output())
 		}
 	})
+	matched, err := p.launch(regexp.MustCompile(ready))
+	if err != nil {
+		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+	}
+	return p, matched
+}
+
+// launch starts the program and waits until what it writes matches ready, whose groups it returns.
+func (p *process) launch(ready *regexp.Regexp) ([]string, error) {
+	out, err := p.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.Stderr = p.Stdout
+	if err := p.Start(); err != nil {
+		close(p.gone)
+		return nil, err
+	}
 	found := make(chan []string, 1)
-	go p.read(out, regexp.MustCompile(ready), found)
+	go p.read(out, ready, found)
 	select {
 	case matched := <-found:
-		return p, matched
+		return matched, nil
 	case <-p.gone:
 	case <-time.After(patience):
 	}
-	t.Fatalf("%s %s is not ready", name, strings.Join(args, " "))
-	return nil, nil
+	return nil, errors.New("it does not become ready")
 }
 
 func (p *process) read(out io.Reader, ready *regexp.Regexp, found chan<- []string) {
+	waiting := true
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		p.mu.Lock()
 		p.out.WriteString(lines.Text() + "\n")
 		p.mu.Unlock()
-		if m := ready.FindStringSubmatch(lines.Text()); m != nil {
-			select {
-			case found <- m:
-			default: // one is enough
-			}
+		if !waiting {
+			continue
+		}
+		if m := ready.FindStringSubmatch(p.output()); m != nil {
+			found <- m
+			waiting = false
 		}
 	}
 	_ = p.Wait()
@@ -98,7 +110,9 @@ func (p *process) kill() { p.end(os.Kill) }
 
 // end sends a signal, waits until the process is gone, and returns its exit code.
 func (p *process) end(s os.Signal) int {
-	_ = p.Process.Signal(s)
+	if p.Process != nil {
+		_ = p.Process.Signal(s)
+	}
 	select {
 	case <-p.gone:
 	case <-time.After(patience):
