@@ -64,9 +64,11 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 	}
 	if d.p.Status == payment.Processing {
 		handedOver = true
+		end := e.watchers.handOver(d.p)
 		go func() {
 			defer e.leave()
 			defer e.done(d.p.ID)
+			defer end()
 			e.handOver(context.WithoutCancel(ctx), d.p, decision, false)
 		}()
 	}
@@ -154,9 +156,12 @@ const waitPoll = time.Second
 // Wait waits until a payment leaves processing and returns it. When ctx ends first it returns the payment as
 // it stands together with ctx's error.
 func (e *Engine) Wait(ctx context.Context, id string) (*payment.Payment, error) {
-	changes, stop := e.watchers.watch(id)
+	changes, p, stop := e.watchers.watch(id)
 	defer stop()
-	p, err := e.store.Get(ctx, id)
+	var err error
+	if p == nil {
+		p, err = e.store.Get(ctx, id)
+	}
 	for err == nil && p.Status == payment.Processing {
 		poll := make(chan struct{})
 		stopPoll := e.clock.AfterFunc(waitPoll, func() { close(poll) })
@@ -172,6 +177,9 @@ func (e *Engine) Wait(ctx context.Context, id string) (*payment.Payment, error) 
 			err = ctx.Err()
 		}
 		stopPoll()
+	}
+	if p != nil {
+		p = p.Clone() // the watchers share it
 	}
 	return p, err
 }
