@@ -90,8 +90,9 @@ func (e *Engine) replay(ctx context.Context, key string, req *payment.Request) (
 func (e *Engine) plan(key string, req *payment.Request) (*draft, *payment.Decision) {
 	now := e.now()
 	d := &draft{p: &payment.Payment{}, now: now}
-	decision := e.rules.Decide(req, e.facts(now))
-	d.add(payment.EventCreated, payment.EventData{Payment: e.newPaymentID(now), IdempotencyKey: key, Request: req})
+	id := e.newPaymentID(now)
+	decision := e.rules.Decide(req, e.facts(now, id))
+	d.add(payment.EventCreated, payment.EventData{Payment: id, IdempotencyKey: key, Request: req})
 	d.add(payment.EventDecided, payment.EventData{Decision: &decision})
 	fail := func(t payment.EventType, code, message string) {
 		d.add(t, payment.EventData{Failure: &payment.Failure{Code: code, Message: message}})

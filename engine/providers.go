@@ -232,7 +232,8 @@ func (e *Engine) refreshFacts() {
 	e.providerFacts.Store(&all)
 }
 
-// facts returns what a decision at that time may depend on besides the payment and the rules.
-func (e *Engine) facts(now time.Time) routing.Facts {
-	return routing.Facts{Now: now, Providers: *e.providerFacts.Load()}
+// facts returns what a decision at that time may depend on besides the payment and the rules. The payment's id is
+// empty where a payment is only asked about.
+func (e *Engine) facts(now time.Time, paymentID string) routing.Facts {
+	return routing.Facts{Now: now, PaymentID: paymentID, Providers: *e.providerFacts.Load()}
 }

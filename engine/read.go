@@ -31,13 +31,13 @@ func (e *Engine) History(ctx context.Context, id string, after int64, limit int)
 // Decide answers what the rules say about a payment now, without paying. The request need not be complete.
 func (e *Engine) Decide(_ context.Context, req payment.Request) (payment.Decision, error) {
 	req = req.WithDefaults()
-	return e.rules.Decide(&req, e.facts(e.now())), nil
+	return e.rules.Decide(&req, e.facts(e.now(), "")), nil
 }
 
 // Explain is Decide with every route that was looked at, and why it did or did not match.
 func (e *Engine) Explain(_ context.Context, req payment.Request) (routing.Explanation, error) {
 	req = req.WithDefaults()
-	return e.rules.Explain(&req, e.facts(e.now())), nil
+	return e.rules.Explain(&req, e.facts(e.now(), "")), nil
 }
 
 // Rules returns the rules in force.

@@ -41,11 +41,18 @@ type Failover struct {
 	Within      Duration `json:"within"`       // since the payment was created; 0 = no limit
 }
 
-// Health is what the engine knew of a provider when it decided. The zero value is healthy.
+// Health is what the engine knew of a provider when it decided. The zero value is healthy, and nothing is known of
+// its success.
 type Health struct {
-	Unhealthy bool   `json:"unhealthy,omitzero"` // sorted behind the rest
-	Paused    bool   `json:"paused,omitzero"`    // left out
-	Reason    string `json:"reason,omitzero"`
+	Unhealthy   bool   `json:"unhealthy,omitzero"`    // sorted behind the rest
+	BreakerOpen bool   `json:"breaker_open,omitzero"` // sorted behind the rest
+	AtLimit     bool   `json:"at_limit,omitzero"`     // sorted behind the rest
+	Paused      bool   `json:"paused,omitzero"`       // left out
+	Reason      string `json:"reason,omitzero"`       // of the first of these that is so, in this order; may be empty
+	// Successes and Failures count the attempts that ended in the window of the route's success_rate, of payments
+	// with the same values of its `by` fields.
+	Successes int `json:"successes,omitzero"`
+	Failures  int `json:"failures,omitzero"`
 }
 
 // Nullable is text whose empty value is null in JSON.

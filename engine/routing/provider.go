@@ -29,6 +29,14 @@ type Provider struct {
 	Timeout time.Duration
 	// NotificationSecret is the last part of its webhook's path; "" = the engine makes one.
 	NotificationSecret string `json:"-"`
+	// Fee is what a payment costs us there; nil = not known.
+	Fee *Fee
+	// Breaker says when the provider's calls are given a rest.
+	Breaker Breaker
+	// Limit bounds its calls; the zero value does not.
+	Limit Limit
+	// Maintenance are the windows in which it gets no new payments.
+	Maintenance []Window
 	// Config are the attributes of its config block; which there may be is the plugin's to say.
 	Config map[string]Value
 
@@ -57,8 +65,9 @@ func (p Provider) ConfigDiagnostic(attribute, summary, detail string) Diagnostic
 }
 
 var providerSchema = &hcl.BodySchema{
-	Attributes: []hcl.AttributeSchema{{Name: "plugin"}, {Name: "sha256"}, {Name: "timeout"}, {Name: "notification_secret"}},
-	Blocks:     []hcl.BlockHeaderSchema{{Type: "config"}},
+	Attributes: []hcl.AttributeSchema{{Name: "plugin"}, {Name: "sha256"}, {Name: "timeout"}, {Name: "notification_secret"},
+		{Name: "fee"}, {Name: "breaker"}, {Name: "limit"}, {Name: "maintenance"}},
+	Blocks: []hcl.BlockHeaderSchema{{Type: "config"}},
 }
 
 func (l *loader) readProvider(b *hcl.Block) {
@@ -68,7 +77,7 @@ func (l *loader) readProvider(b *hcl.Block) {
 		return
 	}
 	p := Provider{
-		Name: name, Plugin: name, Timeout: defaultTimeout, Config: map[string]Value{}, attributes: map[string]span{},
+		Name: name, Plugin: name, Timeout: defaultTimeout, Breaker: defaultBreaker, Config: map[string]Value{}, attributes: map[string]span{},
 		at: l.sources[b.DefRange.Filename].span(b.LabelRanges[0]),
 	}
 	if a := content.Attributes["plugin"]; a != nil {
@@ -85,6 +94,7 @@ func (l *loader) readProvider(b *hcl.Block) {
 	if a := content.Attributes["notification_secret"]; a != nil {
 		p.NotificationSecret = l.notificationSecret(a)
 	}
+	l.readTerms(&p, content)
 	for i, config := range content.Blocks {
 		if i > 0 {
 			l.fault(config.TypeRange, "Second config block", "A provider has one.")

@@ -2,20 +2,14 @@ package routing
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/cauce-pay/cauce/payment"
 )
-
-// strategies order the candidates of a route; the first is the default.
-var strategies = []string{"priority"}
 
 // failoverCodes are the error codes after which another candidate may be tried. `unknown` is none of them: what
 // may have been executed is never sent to somebody else.
@@ -31,6 +25,7 @@ const (
 
 var routeSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
 	{Name: "when"}, {Name: "providers"}, {Name: "strategy"}, {Name: "failover"}, {Name: "reject"},
+	{Name: "split"}, {Name: "success_rate"},
 }}
 
 func (l *loader) readRoute(b *hcl.Block) {
@@ -59,7 +54,7 @@ func (l *loader) readRoute(b *hcl.Block) {
 }
 
 func (l *loader) readReject(r *route, a *hcl.Attribute, content *hcl.BodyContent) {
-	for _, name := range []string{"strategy", "failover"} {
+	for _, name := range []string{"strategy", "split", "success_rate", "failover"} {
 		if extra := content.Attributes[name]; extra != nil {
 			l.fault(extra.NameRange, fmt.Sprintf("%s belongs to a route with providers", name),
 				"A route that rejects tries nobody.")
@@ -73,65 +68,30 @@ func (l *loader) readReject(r *route, a *hcl.Attribute, content *hcl.BodyContent
 }
 
 func (l *loader) readCandidates(r *route, a *hcl.Attribute, content *hcl.BodyContent) {
-	var ok bool
-	if r.candidates, ok = l.choices("providers", a.Expr, l.providerNames); ok && len(r.candidates) == 0 {
+	names, ok := l.choices("providers", a.Expr, l.providerNames)
+	if ok && len(names) == 0 {
 		l.fault(a.Expr.Range(), "providers is empty", "Name at least one provider.")
 	}
-	r.strategy = strategies[0]
-	if a := content.Attributes["strategy"]; a != nil {
-		text, ok := l.openText(a.Name, a.Expr)
-		if ok && !slices.Contains(strategies, text.Text) {
-			l.fault(a.Expr.Range(), "Unknown strategy "+text.quoted(), unknown(text.Text, strategies))
+	if ok { // then each is the name of a block
+		for _, name := range names {
+			r.candidates = append(r.candidates, candidate{provider: &l.rules.providers[slices.Index(l.providerNames, name)]})
 		}
-		r.strategy = text.Text
 	}
-	r.failover = payment.Failover{On: defaultFailoverOn, MaxAttempts: max(1, len(r.candidates))}
+	l.readStrategy(r, content)
+	r.failover = payment.Failover{On: defaultFailoverOn, MaxAttempts: max(1, len(names))}
 	if a := content.Attributes["failover"]; a != nil {
 		l.readFailover(&r.failover, a)
 	}
 }
 
 func (l *loader) readFailover(f *payment.Failover, a *hcl.Attribute) {
-	object, ok := a.Expr.(*hclsyntax.ObjectConsExpr)
-	if !ok {
-		l.fault(a.Expr.Range(), "failover must be written out",
-			`Write { on = ["unavailable"], max_attempts = 2, within = "30s" }, each part optional.`)
-		return
-	}
-	readers := map[string]func(name string, e hcl.Expression){
-		"on": func(name string, e hcl.Expression) { f.On = l.failoverOn(e) },
-		"max_attempts": func(name string, e hcl.Expression) {
-			f.MaxAttempts, _ = l.whole(name, e, 1, maxAttempts)
-		},
+	l.object(a.Name, a.Expr, `{ on = ["unavailable"], max_attempts = 2, within = "30s" }, each part optional`, parts{
+		"on":           func(name string, e hcl.Expression) { f.On = l.failoverOn(e) },
+		"max_attempts": func(name string, e hcl.Expression) { f.MaxAttempts, _ = l.whole(name, e, 1, maxAttempts) },
 		"within": func(name string, e hcl.Expression) {
-			if text, ok := l.openText(name, e); ok {
-				f.Within = payment.Duration(l.duration(name, e, text, time.Millisecond, maxWithin))
-			}
+			f.Within = payment.Duration(l.openDuration(name, e, time.Millisecond, maxWithin))
 		},
-	}
-	seen := map[string]bool{}
-	for _, item := range object.Items {
-		name := keyOf(item)
-		read := readers[name]
-		switch {
-		case read == nil:
-			l.fault(item.KeyExpr.Range(), "Unknown part of failover", unknown(name, slices.Sorted(maps.Keys(readers))))
-		case seen[name]:
-			l.fault(item.KeyExpr.Range(), fmt.Sprintf("%s is there twice", name), "")
-		default:
-			read(name, item.ValueExpr)
-		}
-		seen[name] = true
-	}
-}
-
-// keyOf returns the name of a part of an object, quoted or not; "" where it is neither.
-func keyOf(item hclsyntax.ObjectConsItem) string {
-	key, _ := item.KeyExpr.Value(nil)
-	if key.IsNull() || !key.IsKnown() || key.Type() != cty.String {
-		return ""
-	}
-	return key.AsString()
+	})
 }
 
 // failoverOn reads the codes; doubt gets an explanation of its own.

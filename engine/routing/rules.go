@@ -26,12 +26,13 @@ type Rules struct {
 
 // route is one compiled route block.
 type route struct {
-	name       string
-	conditions []condition // all must hold; none = every payment matches
-	reject     string      // else candidates
-	strategy   string
-	candidates []string
-	failover   payment.Failover
+	name        string
+	conditions  []condition // all must hold; none = every payment matches
+	reject      string      // else candidates
+	strategy    *strategy
+	candidates  []candidate  // in written order
+	successRate *SuccessRate // with that strategy
+	failover    payment.Failover
 }
 
 // Server says where the daemon listens. The library ignores it.
@@ -96,7 +97,11 @@ func (r *Rules) Warnings() Diagnostics { return slices.Clone(r.warnings) }
 // Facts are what a decision depends on besides the payment and the rules.
 type Facts struct {
 	Now       time.Time                // what the rules see as now
+	PaymentID string                   // what split and the exploring of success_rate draw by
 	Providers map[string]ProviderFacts // by name; a provider that is missing is not running
+	// Outcomes counts a provider's attempts for a route with strategy = "success_rate"; nil = the counts are those
+	// in the providers' Health. A decision records them, and so is made again from its snapshot.
+	Outcomes func(provider string, s SuccessRate, req *payment.Request) (successes, failures int) `json:"-"`
 }
 
 // ProviderFacts are what is known of one provider.

@@ -142,15 +142,32 @@ func (l *loader) duration(name string, e hcl.Expression, text Value, least, most
 	return d
 }
 
+// openDuration reads a duration that is part of the rules' behaviour, and so may be no secret.
+func (l *loader) openDuration(name string, e hcl.Expression, least, most time.Duration) time.Duration {
+	text, ok := l.openText(name, e)
+	if !ok {
+		return 0
+	}
+	return l.duration(name, e, text, least, most)
+}
+
+// plainNumber returns a number's digits; ok is false for everything else.
+func plainNumber(v cty.Value) (digits string, ok bool) {
+	plain, _ := v.Unmark()
+	if plain.IsNull() || plain.Type() != cty.Number {
+		return "", false
+	}
+	return numberText(plain), true
+}
+
 // whole reads a whole number within bounds.
 func (l *loader) whole(name string, e hcl.Expression, least, most int) (int, bool) {
 	v, ok := l.value(e)
 	if !ok {
 		return 0, false
 	}
-	plain, _ := v.Unmark()
-	if !plain.IsNull() && plain.Type() == cty.Number {
-		if n, err := strconv.Atoi(numberText(plain)); err == nil && n >= least && n <= most {
+	if digits, ok := plainNumber(v); ok {
+		if n, err := strconv.Atoi(digits); err == nil && n >= least && n <= most {
 			return n, true
 		}
 	}

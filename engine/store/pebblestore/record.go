@@ -141,6 +141,10 @@ func (c *codec) decision(d *payment.Decision) {
 			c.flag(1, &v.Unhealthy)
 			c.flag(2, &v.Paused)
 			text(c, 3, &v.Reason)
+			c.flag(4, &v.BreakerOpen)
+			c.flag(5, &v.AtLimit)
+			integer(c, 6, &v.Successes)
+			integer(c, 7, &v.Failures)
 		})
 	})
 }
