@@ -23,7 +23,7 @@ import (
 	"github.com/cauce-pay/cauce/payment"
 )
 
-// binaries is where TestMain builds the router and tpaga-pse.
+// binaries is where TestMain builds the router and the plugins.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binaries = dir
-	build := exec.Command("go", "build", "-trimpath", "-o", dir, ".", "../../plugins/tpaga-pse") // as make build does
+	build := exec.Command("go", "build", "-trimpath", "-o", dir, ".", "../../plugins/...") // as make build does
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: %s", err, out)
 		return 1
