@@ -38,6 +38,7 @@ dev: build ## see it all work: the router, its plugins and simulated providers
 
 bench: ## payments per second and their latency, beside the parts that bound them
 	@$(GO) build -trimpath -o bin/bench/ ./bench/...
+	@$(GO) -C bench/postgres build -trimpath -o ../../bin/bench/ . || echo "without the command that measures PostgreSQL"
 	bin/bench/bench
 
 torture: build ## the long run: the router is killed 300 times while 15,000 payments are made
