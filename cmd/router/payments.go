@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -36,7 +37,7 @@ func newPaymentsGetCmd() command {
 				if err != nil {
 					return err
 				}
-				answer, err := c.call(ctx, http.MethodGet, path+"?events=true&decision=true", nil)
+				answer, err := c.call(ctx, http.MethodGet, path+wholePayment, nil)
 				if err != nil {
 					return err
 				}
@@ -105,6 +106,9 @@ func paymentPath(command string, args []string) (string, error) {
 	}
 	return "/v1/payments/" + url.PathEscape(args[0]), nil
 }
+
+// wholePayment is the query of a payment with everything that is known about it.
+const wholePayment = "?events=true&decision=true"
 
 func printPayment(w io.Writer, p paymentAnswer) {
 	fmt.Fprintf(w, "%s  %s\n\n", p.ID, p.Status)
@@ -221,14 +225,44 @@ func newPaymentsListCmd() command {
 	}
 }
 
-// paymentList is one or several pages of GET /v1/payments.
+// paymentList is what payments list prints.
 type paymentList[T any] struct {
-	Payments   []T              `json:"payments"`
-	NextCursor payment.Nullable `json:"next_cursor"`
+	Payments []T  `json:"payments"`
+	More     bool `json:"more"` // than -limit
 }
 
 // maxListPage is the largest page that the API gives.
 const maxListPage = 500
+
+// payments yields the payments that a query of GET /v1/payments chooses, page by page, as the router answers them.
+func (c *client) payments(ctx context.Context, query url.Values, pageSize int) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		query.Set("limit", strconv.Itoa(pageSize))
+		for {
+			var page struct {
+				Payments   []json.RawMessage `json:"payments"`
+				NextCursor payment.Nullable  `json:"next_cursor"`
+			}
+			answer, err := c.call(ctx, http.MethodGet, "/v1/payments?"+query.Encode(), nil)
+			if err == nil {
+				err = json.Unmarshal(answer, &page)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, p := range page.Payments {
+				if !yield(p, nil) {
+					return
+				}
+			}
+			if page.NextCursor == "" {
+				return
+			}
+			query.Set("cursor", string(page.NextCursor))
+		}
+	}
+}
 
 func listPayments(ctx context.Context, s streams, c *client, o listOptions) error {
 	query := url.Values{}
@@ -238,27 +272,24 @@ func listPayments(ctx context.Context, s streams, c *client, o listOptions) erro
 		}
 	}
 	doubts := *o.filters["status"] == string(payment.InDoubt)
-	all := paymentList[json.RawMessage]{Payments: []json.RawMessage{}}
-	for wanted := o.limit; ; wanted = o.limit - len(all.Payments) {
-		if doubts || o.limit == 0 {
-			wanted = maxListPage
-		}
-		query.Set("limit", strconv.Itoa(min(wanted, maxListPage)))
-		answer, err := c.call(ctx, http.MethodGet, "/v1/payments?"+query.Encode(), nil)
+	if doubts {
+		o.limit = 0
+	}
+	pageSize := maxListPage
+	if o.limit > 0 {
+		pageSize = min(o.limit+1, maxListPage)
+	}
+	list := paymentList[json.RawMessage]{Payments: []json.RawMessage{}}
+	for p, err := range c.payments(ctx, query, pageSize) {
 		if err != nil {
 			return err
 		}
-		var page paymentList[json.RawMessage]
-		if err := json.Unmarshal(answer, &page); err != nil {
-			return fmt.Errorf("the list of payments cannot be read: %w", err)
-		}
-		all.Payments, all.NextCursor = append(all.Payments, page.Payments...), page.NextCursor
-		if page.NextCursor == "" || !doubts && o.limit > 0 && len(all.Payments) >= o.limit {
+		if list.More = o.limit > 0 && len(list.Payments) == o.limit; list.More {
 			break
 		}
-		query.Set("cursor", string(page.NextCursor))
+		list.Payments = append(list.Payments, p)
 	}
-	answer, err := json.Marshal(all)
+	answer, err := json.Marshal(list)
 	if err != nil {
 		return err
 	}
@@ -282,7 +313,7 @@ func printPayments(w io.Writer, list paymentList[payment.Payment]) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s %s\t%s %s\t%s\t%s\n", p.ID, p.Status, stamp(p.CreatedAt), p.Operation, p.Method, p.Amount, p.Currency, p.Provider, p.Reference)
 	}
 	_ = t.Flush()
-	if list.NextCursor != "" {
+	if list.More {
 		fmt.Fprintln(w, "\nthere are more: -limit 0 lists all")
 	}
 }
