@@ -45,7 +45,9 @@ func listen(address string, keys []routing.APIKey) (net.Listener, error) {
 // then on, also when it cannot be started.
 func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.Config, keys []routing.APIKey) (*daemon, error) {
 	c.Store = st
-	c.Plugins = plugins()
+	if c.Plugins == nil {
+		c.Plugins = plugins()
+	}
 	loadedAt := time.Now().UTC()
 	eng, err := engine.New(ctx, c)
 	if err != nil {

@@ -20,22 +20,27 @@ func newServeCmd() command {
 		setup: func(flags *flag.FlagSet) action {
 			path := rulesFlag(flags)
 			address := flags.String("listen", "", "the API's `address`; default: that of the rules' server block, else 127.0.0.1:8080")
+			unlocked := flags.Bool("unlocked", false, "start plugins that "+lockName+" refuses, with a warning for each; for development")
 			logs := newLogFlags(flags)
 			return func(ctx context.Context, s streams, _ []string) error {
 				log, err := logs.logger("serve", s.err)
 				if err != nil {
 					return err
 				}
-				return serve(ctx, log, *path, *address)
+				return serve(ctx, log, *path, *address, *unlocked)
 			}
 		},
 	}
 }
 
-func serve(ctx context.Context, log *slog.Logger, path, address string) error {
+func serve(ctx context.Context, log *slog.Logger, path, address string, unlocked bool) error {
 	rules, diagnostics := routing.Load(path, nil)
 	if rules == nil {
 		return diagnostics // the engine logs those that are only warnings
+	}
+	launcher, err := lockedPlugins(path, unlocked, log)
+	if err != nil {
+		return err
 	}
 	if address == "" {
 		address = rules.Server().Listen
@@ -48,7 +53,9 @@ func serve(ctx context.Context, log *slog.Logger, path, address string) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	d, err := startDaemon(ctx, l, st, engine.Config{Rules: path, PublicURL: rules.Server().PublicURL, Logger: log}, rules.APIKeys())
+	d, err := startDaemon(ctx, l, st, engine.Config{
+		Rules: path, Plugins: launcher, PublicURL: rules.Server().PublicURL, Logger: log,
+	}, rules.APIKeys())
 	if err != nil {
 		return err
 	}
