@@ -93,8 +93,7 @@ func openDevStore(o *devOptions, log *slog.Logger) (store.Store, error) {
 	return st, nil
 }
 
-// printBanner says what there is and what to try. The key is new at every start: under an old one the data directory
-// would give back a payment that may have ended, without a page to open.
+// printBanner says what there is and what to try.
 func printBanner(w io.Writer, api, data string, sims *simulators) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
@@ -107,24 +106,45 @@ Cauce for trying out. NOT FOR PRODUCTION: the providers are simulators, and no m
 	for _, s := range sims.list {
 		fmt.Fprintf(&b, "  provider %s is simulated at %s\n", s.plugin, s.url)
 	}
-	fmt.Fprintf(&b, `
-1. Make a payment. A second time, the same Idempotency-Key gives the same payment; another one makes another.
+	b.WriteString(strings.NewReplacer("API", api, "KEY", rand.Text()).Replace(thingsToTry))
+	_, _ = io.WriteString(w, b.String())
+}
 
-curl -s %s/v1/payments \
-  -H 'Content-Type: application/json' -H 'Idempotency-Key: %s' \
+// thingsToTry are one payment of each operation. KEY is new at every start: under an old one the data directory would
+// give back a payment that may have ended, without a page to open.
+const thingsToTry = `
+1. Collect money. A second time, the same Idempotency-Key gives the same payment; another one makes another.
+
+curl -s API/v1/payments \
+  -H 'Content-Type: application/json' -H 'Idempotency-Key: order-KEY' \
   -d '{"operation": "payin", "method": "pse", "amount": "20000.00", "tax": "3193.00",
        "reference": "ORDER-1001", "description": "Compra de producto ABC",
        "payer": {"kind": "natural", "name": "Miguel Rodriguez", "document": {"type": "CC", "number": "1020304050"},
                  "email": "miguel@example.com", "phone": "3057788996", "bank": "1022"},
-       "return_url": "%s/v1/payments?reference=ORDER-1001"}'
+       "return_url": "API/v1/payments?reference=ORDER-1001"}'
 
 2. Open the answer's action.url in a browser: the bank's page. Approve or decline; it sends you back to the payment.
 
 3. See what became of it, with every step (ID is the answer's id):
 
-curl -s '%s/v1/payments/ID?events=true&decision=true'
+curl -s 'API/v1/payments/ID?events=true&decision=true'
+
+4. Send money to a bank account. The description is Coopcentral's word for a test that is approved:
+
+curl -s API/v1/payments \
+  -H 'Content-Type: application/json' -H 'Idempotency-Key: payroll-KEY' \
+  -d '{"operation": "payout", "method": "bank_transfer", "amount": "150000",
+       "reference": "PAYROLL-7", "description": "transaction-approved",
+       "payee": {"name": "Jovita Ducuara Prieto", "document": {"type": "CC", "number": "11111158"},
+                 "bank": "1013", "account": {"type": "savings", "number": "68653284571"}}}'
+
+5. Pay a bill. First ask what it costs, then pay that:
+
+curl -s API/v1/billers/etb/bills/111100005555
+curl -s API/v1/payments \
+  -H 'Content-Type: application/json' -H 'Idempotency-Key: bill-KEY' \
+  -d '{"operation": "bill", "method": "bill", "amount": "12300", "reference": "BILL-7",
+       "bill": {"biller": "etb", "reference": "111100005555"}}'
 
 Kill it at any moment, even with kill -9; started again, it goes on where it stood. Ctrl-C stops it.
-`, api, "order-"+rand.Text(), api, api)
-	_, _ = io.WriteString(w, b.String())
-}
+`

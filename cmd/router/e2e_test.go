@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -196,14 +197,22 @@ func TestDev(t *testing.T) {
 	w := &world{url: "http://" + address, client: newClient(t)}
 	w.router = startDev(t, address, data)
 	banner := w.router.output()
-	body := regexp.MustCompile(`(?s)-d '(\{.*?\})'`).FindStringSubmatch(banner)
-	if !strings.Contains(banner, "NOT FOR PRODUCTION") || !strings.Contains(banner, data) || body == nil {
+	bodies := regexp.MustCompile(`(?s)-d '(\{.*?\})'`).FindAllStringSubmatch(banner, -1)
+	if !strings.Contains(banner, "NOT FOR PRODUCTION") || !strings.Contains(banner, data) || len(bodies) != 3 {
 		t.Fatalf("it prints\n%s", banner)
 	}
-	p, _ := w.pay(t, "order-1001", body[1])
+	p, _ := w.pay(t, "order-1001", bodies[0][1])
 	children := w.router.children(t)
-	if len(children) != 2 {
-		t.Errorf("its children are %v, want a plugin and a simulator", children)
+	if len(children) != 10 {
+		t.Errorf("its children are %v, want five plugins and their simulators", children)
+	}
+	for i, body := range bodies[1:] {
+		var other payment.Payment
+		status, err := w.call(t.Context(), http.MethodPost, w.url+"/v1/payments", fmt.Sprint("other-", i), body[1], &other)
+		if err != nil || status != http.StatusCreated {
+			t.Fatalf("%s: %d, %v", body[1], status, err)
+		}
+		waitUntil(t.Context(), t, func() bool { return w.get(t.Context(), t, other.ID).Status == payment.Succeeded })
 	}
 	w.router.kill()
 	waitUntil(t.Context(), t, func() bool { return !alive(children) })

@@ -36,7 +36,7 @@ func commands() []command {
 	return []command{
 		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
-		newProvidersCmd(), newExportCmd(), newKeyNewCmd(), newVersionCmd(),
+		newProvidersLockCmd(), newProvidersCmd(), newExportCmd(), newKeyNewCmd(), newPluginNewCmd(), newVersionCmd(),
 	}
 }
 
