@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -48,20 +47,12 @@ func explain(ctx context.Context, s streams, path, from string, asJSON bool) err
 		return err
 	}
 	facts := routing.Facts{Now: time.Now(), Providers: map[string]routing.ProviderFacts{}}
-	for _, p := range rules.Providers() {
-		info, err := infoOf(ctx, p)
-		if err != nil {
-			fmt.Fprintf(s.err, "router: what provider %q takes is not known: %v\n", p.Name, err)
-			continue
-		}
-		facts.Providers[p.Name] = routing.ProviderFacts{Capabilities: info.Capabilities}
+	for name, info := range infos(ctx, s, rules) {
+		facts.Providers[name] = routing.ProviderFacts{Capabilities: info.Capabilities}
 	}
 	explanation := rules.Explain(&req, facts)
 	if asJSON {
-		e := json.NewEncoder(s.out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(explanation)
+		return printJSON(s.out, explanation)
 	}
 	return printExplanation(s.out, &req, explanation)
 }
@@ -95,6 +86,20 @@ func readPayment(s streams, from string) (payment.Request, error) {
 		return payment.Request{}, fmt.Errorf("%s: %w", from, err)
 	}
 	return req.WithDefaults(), nil
+}
+
+// infos asks the plugins of the rules' providers what they take, and says of which it is not known.
+func infos(ctx context.Context, s streams, rules *routing.Rules) map[string]provider.Info {
+	known := map[string]provider.Info{}
+	for _, p := range rules.Providers() {
+		info, err := infoOf(ctx, p)
+		if err != nil {
+			fmt.Fprintf(s.err, "router: what provider %q takes is not known: %v\n", p.Name, err)
+			continue
+		}
+		known[p.Name] = info
+	}
+	return known
 }
 
 // infoOf asks a provider's plugin what it takes, as it is configured. The plugin calls nobody for that.

@@ -53,6 +53,11 @@ func TestScripts(t *testing.T) {
 		Dir:  filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serving": serving, "ended": ended, "post": post},
 		Setup: func(e *testscript.Env) error {
+			repository, err := filepath.Abs("../..")
+			if err != nil {
+				return err
+			}
+			e.Setenv("REPOSITORY", repository)
 			e.Setenv("PATH", binaries+string(filepath.ListSeparator)+e.Getenv("PATH"))
 			// An address and a data directory that are taken, while the script runs.
 			l, err := listen("127.0.0.1:0", nil)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -34,7 +35,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(),
+		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
 		newProvidersLockCmd(), newProvidersCmd(), newExportCmd(), newKeyNewCmd(), newPluginNewCmd(), newVersionCmd(),
 	}
@@ -146,6 +147,14 @@ func (c command) help(w io.Writer, flags *flag.FlagSet) {
 	flags.SetOutput(w)
 	flags.PrintDefaults()
 	fmt.Fprintf(w, "\nExample:\n\n%s\n", c.example)
+}
+
+// printJSON prints a value for a person who asked for JSON.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 func capitalized(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -9,11 +9,21 @@ import (
 // loadWithoutSecrets reads rules where their secrets need not be known, to check them or to ask what they would
 // do: that a variable of the environment is not set is a warning then, and a stand-in takes its place.
 func loadWithoutSecrets(path string) (*routing.Rules, routing.Diagnostics) {
-	rules, found := routing.Load(path, nil)
+	return loadWith(path, routing.Options{})
+}
+
+// loadWithTests is loadWithoutSecrets with the *_test.hcl files.
+func loadWithTests(path string) (*routing.Rules, routing.Diagnostics) {
+	return loadWith(path, routing.Options{Tests: true})
+}
+
+func loadWith(path string, o routing.Options) (*routing.Rules, routing.Diagnostics) {
+	rules, found := routing.Load(path, &o)
 	if rules != nil {
 		return rules, found
 	}
-	rules, remaining := routing.Load(path, &routing.Options{Unset: standIn})
+	o.Unset = standIn
+	rules, remaining := routing.Load(path, &o)
 	for i, d := range found {
 		if d.Severity == routing.Error && !slices.Contains(remaining, d) {
 			found[i].Severity = routing.Warning

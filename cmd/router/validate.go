@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 
@@ -33,13 +32,10 @@ func rulesFlag(flags *flag.FlagSet) *string {
 }
 
 func validate(s streams, path string, asJSON bool) error {
-	_, found := loadWithoutSecrets(path)
+	_, found := loadWithTests(path)
 	var err error
 	if asJSON {
-		e := json.NewEncoder(s.out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		err = e.Encode(found.Report())
+		err = printJSON(s.out, found.Report())
 	} else {
 		err = printDiagnostics(s, path, found)
 	}

@@ -137,6 +137,7 @@ type source struct {
 	name    string
 	content []byte
 	lines   []int // offset of the first byte of each line
+	tests   bool  // it holds tests only
 }
 
 func newSource(name string, content []byte) *source {

@@ -24,13 +24,15 @@ type Options struct {
 	Env func(name string) (value string, ok bool)
 	// Unset stands in for env("X") where X is not set and has no default; nil = that is an error.
 	Unset func(name string) string
+	// Tests reads the *_test.hcl files too: of a directory all of them, beside a file the one of its name.
+	Tests bool
 }
 
 // Load reads the rules at path: one file, or every *.hcl of a directory (not *_test.hcl, nor hidden files) in name
 // order. It reports every fault that it finds, in the order of their places. Rules is nil when one of them is an
 // error; the others are warnings.
 func Load(path string, o *Options) (*Rules, Diagnostics) {
-	sources, dir, ds := readSources(path)
+	sources, dir, ds := readSources(path, o != nil && o.Tests)
 	if ds.HasErrors() {
 		return nil, ds
 	}
@@ -58,7 +60,12 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 	var blocks hcl.Blocks
 	unreadable := false
 	for _, s := range sources {
-		l.rules.files = append(l.rules.files, s.name)
+		schema := rootSchema
+		if s.tests {
+			schema = testsSchema
+		} else {
+			l.rules.files = append(l.rules.files, s.name)
+		}
 		l.sources[s.name] = s
 		body, ds := s.parse()
 		l.add(ds...)
@@ -66,7 +73,7 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 			unreadable = true
 			continue
 		}
-		blocks = append(blocks, l.content(s, body, rootSchema).Blocks...)
+		blocks = append(blocks, l.content(s, body, schema).Blocks...)
 	}
 	if unreadable || l.tooMany(blocks, "route", maxRoutes) || l.tooMany(blocks, "provider", maxProviders) {
 		return nil, l.diagnostics.sorted() // what is missing would look like further faults
@@ -81,6 +88,9 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 		if read := readers[b.Type]; read != nil {
 			read(l, b)
 		}
+	}
+	for _, b := range blocks.OfType("test") {
+		l.readTest(b) // it may name a route of any file
 	}
 	return l.finish()
 }
@@ -113,13 +123,17 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 
 var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "server"}, {Type: "store", LabelNames: []string{"kind"}}, {Type: "api_key", LabelNames: []string{"name"}},
+	{Type: "webhook", LabelNames: []string{"name"}}, {Type: "test", LabelNames: []string{"name"}},
 	{Type: "locals"}, {Type: "provider", LabelNames: []string{"name"}}, {Type: "route", LabelNames: []string{"name"}},
 }}
+
+// testsSchema is that of a *_test.hcl file.
+var testsSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "test", LabelNames: []string{"name"}}}}
 
 // readers read the blocks that may name locals and providers.
 var readers = map[string]func(*loader, *hcl.Block){
 	"server": (*loader).readServer, "store": (*loader).readStore, "api_key": (*loader).readAPIKey,
-	"route": (*loader).readRoute,
+	"webhook": (*loader).readWebhook, "route": (*loader).readRoute,
 }
 
 // loader gathers one set of rules and all its faults.

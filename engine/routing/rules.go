@@ -17,6 +17,8 @@ type Rules struct {
 	server     Server
 	store      Store
 	apiKeys    []APIKey
+	webhooks   []Webhook
+	tests      []Test
 	providers  []Provider
 	routes     []*route
 	references []*reference // what the conditions read

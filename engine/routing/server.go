@@ -39,15 +39,20 @@ func (l *loader) readServer(b *hcl.Block) {
 		l.rules.server.Listen = text.Text
 	}
 	if a := content.Attributes["public_url"]; a != nil {
-		text, ok := l.text(a.Name, a.Expr)
-		u, err := url.Parse(text.Text)
-		if ok && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil ||
-			u.RawQuery != "" || u.Fragment != "") {
-			l.fault(a.Expr.Range(), "public_url: "+text.quoted()+" is no absolute http or https URL",
-				`Write it like "https://pay.example.com".`)
-		}
-		l.rules.server.PublicURL = strings.TrimRight(text.Text, "/")
+		l.rules.server.PublicURL = strings.TrimRight(l.url(a), "/")
 	}
+}
+
+// url reads an absolute http or https URL without user, query and fragment.
+func (l *loader) url(a *hcl.Attribute) string {
+	text, ok := l.text(a.Name, a.Expr)
+	u, err := url.Parse(text.Text)
+	if ok && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil ||
+		u.RawQuery != "" || u.Fragment != "") {
+		l.fault(a.Expr.Range(), a.Name+": "+text.quoted()+" is no absolute http or https URL",
+			`Write it like "https://pay.example.com".`)
+	}
+	return text.Text
 }
 
 func (l *loader) readStore(b *hcl.Block) {

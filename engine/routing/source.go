@@ -28,15 +28,18 @@ const (
 	maxDigits    = 40 // of a number
 )
 
-// readSources reads a file of rules, or every *.hcl of a directory that is not a *_test.hcl, in name order. dir is
-// where relative paths in the rules start.
-func readSources(path string) (sources []*source, dir string, ds Diagnostics) {
+// testSuffix ends the names of files that hold nothing but tests.
+const testSuffix = "_test.hcl"
+
+// readSources reads a file of rules, or every *.hcl of a directory that is not a *_test.hcl, in name order, and the
+// latter too if tests are asked for. dir is where relative paths in the rules start.
+func readSources(path string, tests bool) (sources []*source, dir string, ds Diagnostics) {
 	fail := func(name, format string, args ...any) {
 		ds = append(ds, Diagnostic{
 			Severity: Error, File: name, Summary: "Rules cannot be read", Detail: fmt.Sprintf(format, args...),
 		})
 	}
-	names, dir, err := rulesFiles(path)
+	names, dir, err := rulesFiles(path, tests)
 	if err != nil {
 		fail(path, "%s.", describeFileError(err))
 	}
@@ -52,7 +55,9 @@ func readSources(path string) (sources []*source, dir string, ds Diagnostics) {
 		case len(content) > maxFileBytes:
 			fail(name, "The file is larger than %d bytes. Rules may be spread over several files of one directory.", maxFileBytes)
 		default:
-			sources = append(sources, newSource(name, content))
+			s := newSource(name, content)
+			s.tests = tests && name != path && strings.HasSuffix(name, testSuffix)
+			sources = append(sources, s)
 		}
 		if total += len(content); total > maxBytes {
 			fail(path, "All files together are larger than %d bytes.", maxBytes)
@@ -62,25 +67,37 @@ func readSources(path string) (sources []*source, dir string, ds Diagnostics) {
 	return sources, dir, ds
 }
 
-func rulesFiles(path string) (names []string, dir string, err error) {
+func rulesFiles(path string, tests bool) (names []string, dir string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, "", err
 	}
 	if !info.IsDir() {
-		return []string{path}, filepath.Dir(path), nil
+		names = []string{path}
+		beside := strings.TrimSuffix(path, ".hcl") + testSuffix
+		if _, err := os.Stat(beside); tests && err == nil {
+			names = append(names, beside)
+		}
+		return names, filepath.Dir(path), nil
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return nil, "", err
 	}
+	rules := 0
 	for _, e := range entries {
-		if name := e.Name(); strings.HasSuffix(name, ".hcl") && !strings.HasSuffix(name, "_test.hcl") && name[0] != '.' {
-			names = append(names, filepath.Join(path, name))
+		name := e.Name()
+		isTest := strings.HasSuffix(name, testSuffix)
+		if !strings.HasSuffix(name, ".hcl") || name[0] == '.' || isTest && !tests {
+			continue
+		}
+		names = append(names, filepath.Join(path, name))
+		if !isTest {
+			rules++
 		}
 	}
 	switch {
-	case len(names) == 0:
+	case rules == 0:
 		return nil, "", errors.New("the directory has no *.hcl file")
 	case len(names) > maxFiles:
 		return nil, "", fmt.Errorf("the directory has more than %d *.hcl files", maxFiles)
@@ -112,6 +129,9 @@ func describeFileError(err error) string {
 func contentHash(sources []*source) string {
 	h := sha256.New()
 	for _, s := range sources {
+		if s.tests {
+			continue // they decide nothing
+		}
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s.content))))
 		h.Write(s.content)
 	}

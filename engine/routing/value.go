@@ -175,6 +175,17 @@ func (l *loader) whole(name string, e hcl.Expression, least, most int) (int, boo
 	return 0, false
 }
 
+// truth reads true or false.
+func (l *loader) truth(a *hcl.Attribute) bool {
+	v, ok := l.value(a.Expr)
+	plain, _ := v.Unmark()
+	if ok && (plain.IsNull() || plain.Type() != cty.Bool) {
+		l.fault(a.Expr.Range(), a.Name+" must be true or false", "")
+		ok = false
+	}
+	return ok && plain.True()
+}
+
 // word is text at its place.
 type word struct {
 	text string

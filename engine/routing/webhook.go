@@ -1,0 +1,66 @@
+package routing
+
+import (
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// Webhook is where a merchant hears of payments.
+type Webhook struct {
+	Name   string
+	URL    string
+	Secret string `json:"-"` // signs the messages, as Standard Webhooks say; at least 16 characters
+	// Events are the types of messages, like "payment.succeeded". Default: everything that ends a payment.
+	Events       []string
+	AllowPrivate bool // it may resolve to a loopback or private address
+}
+
+// Webhooks returns the webhook blocks in file order.
+func (r *Rules) Webhooks() []Webhook { return append([]Webhook(nil), r.webhooks...) }
+
+var webhookSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
+	{Name: "url", Required: true}, {Name: "secret", Required: true}, {Name: "events"}, {Name: "allow_private"},
+}}
+
+// webhookEvents are what a merchant can hear of, the default first.
+var webhookEvents = func() (names []string) {
+	for _, t := range []payment.EventType{
+		payment.EventSucceeded, payment.EventRejected, payment.EventExpired, payment.EventFailed, payment.EventLateSuccess,
+		payment.EventPending, payment.EventInDoubt, payment.EventMismatch, payment.EventDoublePayment, payment.EventResolved,
+	} {
+		names = append(names, "payment."+string(t))
+	}
+	return names
+}()
+
+func (l *loader) readWebhook(b *hcl.Block) {
+	content := l.blockContent(b, webhookSchema)
+	name, ok := l.label(b)
+	if !ok {
+		return
+	}
+	w := Webhook{Name: name, Events: webhookEvents[:5]}
+	if a := content.Attributes["url"]; a != nil {
+		w.URL = l.url(a)
+	}
+	if a := content.Attributes["secret"]; a != nil {
+		text, ok := l.text(a.Name, a.Expr)
+		if ok && len(text.Text) < 16 {
+			l.fault(a.Expr.Range(), "secret is too short", "Whoever guesses it can forge messages: take 16 characters or more.")
+		}
+		w.Secret = text.Text
+	}
+	if a := content.Attributes["events"]; a != nil {
+		w.Events, ok = l.choices(a.Name, a.Expr, webhookEvents)
+		if ok && len(w.Events) == 0 {
+			l.fault(a.Expr.Range(), "events is empty", "Leave it away for "+strings.Join(webhookEvents[:5], ", ")+".")
+		}
+	}
+	if a := content.Attributes["allow_private"]; a != nil {
+		w.AllowPrivate = l.truth(a)
+	}
+	l.rules.webhooks = append(l.rules.webhooks, w)
+}
