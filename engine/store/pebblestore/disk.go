@@ -20,9 +20,10 @@ import (
 // and Pebble can still be closed properly.
 //
 // Errors of tables (flushes and compactions) are Pebble's to try again: nothing acknowledged depends on them.
-// It does so at once and for ever, so each is held back a little.
+// It does so at once and for ever, so each is held back a little. Errors of other directories (a backup) are told.
 type disk struct {
 	vfs.FS
+	dir   string // the store's
 	fault *fault
 	// opening makes all errors trip the fault: opening waits for a flush and would try for ever.
 	opening atomic.Bool
@@ -47,7 +48,7 @@ func (d *disk) frozen() bool { return d.fault.reason() != nil }
 // vital reports whether Pebble does not survive an error of that file.
 func (d *disk) vital(name string) bool {
 	base := d.PathBase(name)
-	return strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.")
+	return d.PathDir(name) == d.dir && (strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker."))
 }
 
 // judge says what Pebble is told about the result of an operation on a file or directory.
@@ -107,7 +108,7 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{File: f, disk: d, name: name, vital: true}, nil
+	return &file{File: f, disk: d, name: name, vital: name == d.dir}, nil
 }
 
 func (d *disk) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
@@ -148,7 +149,7 @@ func (d *disk) Rename(oldname, newname string) error {
 }
 
 func (d *disk) MkdirAll(dir string, perm os.FileMode) error {
-	return d.change("making directory", dir, func() error { return d.FS.MkdirAll(dir, perm) })
+	return d.change("making directory", dir, func() error { return d.FS.MkdirAll(dir, perm&0o700) })
 }
 
 func (d *disk) Unwrap() vfs.FS { return d.FS }

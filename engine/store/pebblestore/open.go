@@ -52,7 +52,7 @@ func Open(dir string, o *Options) (*Store, error) {
 }
 
 func (s *Store) open(opts Options) error {
-	s.disk = &disk{FS: vfs.OnDiskFull(opts.FS, s.space.giveUp), fault: s.fault, closing: make(chan struct{})}
+	s.disk = &disk{FS: vfs.OnDiskFull(opts.FS, s.space.giveUp), dir: s.dir, fault: s.fault, closing: make(chan struct{})}
 	s.disk.opening.Store(true)
 	var err error
 	if s.db, err = s.openPebble(opts); err != nil {

@@ -1,0 +1,133 @@
+package pebblestore_test
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/cauce-pay/cauce/engine/store/pebblestore"
+)
+
+// A backup that is taken while payments are stored has those that were acknowledged before, whole, also after a power
+// loss; restored, it is a store that goes on.
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	s := open(t, disk)
+	before := map[string]bool{}
+	for n := range int64(300) { // several tables, and a log
+		before[mustCreate(t, s, n).ID] = true
+	}
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for n := int64(300); ; n++ {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			if _, err := create(s, n); err != nil {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	if err := s.Backup(background, "backup"); err != nil {
+		t.Fatal(err)
+	}
+	lost := disk.CrashClone(vfs.CrashCloneCfg{})
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Backup(background, "backup"); err == nil || !strings.Contains(err.Error(), "backup to backup: ") {
+		t.Errorf("a second one in the same place: %v", err)
+	}
+	if err := pebblestore.Restore("backup", "deep/restored", &pebblestore.Options{FS: lost}); err != nil {
+		t.Fatal(err)
+	}
+	restored, err := pebblestore.Open("deep/restored", &pebblestore.Options{FS: lost.CrashClone(vfs.CrashCloneCfg{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restored.Close()
+	last, _, err := check(restored)
+	if err != nil {
+		t.Error(err)
+	}
+	for id := range before {
+		if last[id] == 0 {
+			t.Errorf("payment %s is missing", id)
+		}
+	}
+	mustCreate(t, restored, 1<<20)
+}
+
+// Whatever fails in a backup's directory fails the backup, leaves nothing behind, and does the store no harm.
+func TestFailingBackup(t *testing.T) {
+	t.Parallel()
+	fault := errors.New("the backup's disk is broken")
+	var left atomic.Int64 // operations on the backup until one fails
+	broken := newLab(vfs.NewMem(), func(op errorfs.Op) error {
+		writes := op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpRemoveAll
+		if writes && strings.HasPrefix(op.Path, "backup") && left.Add(-1) == 0 {
+			return fault
+		}
+		return nil
+	})
+	s := open(t, broken)
+	for n := range int64(300) {
+		mustCreate(t, s, n)
+	}
+	failures := 0
+	for n := int64(1); ; n++ {
+		left.Store(n)
+		err := s.Backup(background, "backup")
+		if left.Load() > 0 {
+			break // it was done before anything could fail
+		}
+		if err != nil {
+			failures++
+			if _, gone := broken.Stat("backup"); gone == nil {
+				t.Errorf("operation %d: half a backup stays after %v", n, err)
+			}
+		}
+		if err := s.Health(); err != nil {
+			t.Fatalf("operation %d ended the store: %v", n, err)
+		}
+		_ = broken.RemoveAll("backup")
+	}
+	mustCreate(t, s, 1000)
+	if failures < 10 {
+		t.Errorf("only %d operations made it fail", failures)
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	s := open(t, disk)
+	mustCreate(t, s, 1)
+	if err := s.Backup(background, "backup"); err != nil {
+		t.Fatal(err)
+	}
+	_ = disk.MkdirAll("empty", 0o700)
+	o := &pebblestore.Options{FS: disk}
+	for name, c := range map[string]struct{ backup, dir, want string }{
+		"over a store":       {"backup", "data", "there is something already: move it away first"},
+		"nothing":            {"nowhere", "new", "not exist"},
+		"an empty directory": {"empty", "new", "it is no backup of a store"},
+	} {
+		if err := pebblestore.Restore(c.backup, c.dir, o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := pebblestore.Restore("backup", "empty", o); err != nil {
+		t.Errorf("to an empty directory: %v", err)
+	}
+}
