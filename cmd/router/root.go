@@ -37,7 +37,8 @@ func commands() []command {
 	return []command{
 		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
-		newProvidersLockCmd(), newProvidersCmd(), newExportCmd(), newKeyNewCmd(), newPluginNewCmd(), newVersionCmd(),
+		newProvidersLockCmd(), newProvidersCmd(), newExportCmd(), newBackupCmd(), newRestoreCmd(),
+		newKeyNewCmd(), newPluginNewCmd(), newVersionCmd(),
 	}
 }
 

@@ -25,6 +25,7 @@ func TestKeys(t *testing.T) {
 		{"GET", "/v1/providers", read},
 		{"HEAD", "/v1/events", read},
 		{"GET", "/v1/rules", admin},
+		{"POST", "/v1/backup", admin},
 	}
 	for _, call := range calls {
 		for _, key := range []scope{payments, read, admin} {

@@ -61,7 +61,7 @@ type world struct {
 
 // faultyStore is a real store that can be told to refuse new payments.
 type faultyStore struct {
-	store.Store
+	*pebblestore.Store
 	mu     sync.Mutex
 	refuse error
 }

@@ -33,6 +33,7 @@ var routes = []route{
 	{"GET", "/v1/providers", read, (*api).listProviders},
 	{"GET", eventsPath, read, (*api).streamEvents},
 	{"GET", "/v1/rules", admin, (*api).showRules},
+	{"POST", "/v1/backup", admin, (*api).backup},
 	{"POST", "/v1/notifications/{provider}/{secret}", open, (*api).notify},
 	{"GET", "/healthz", open, (*api).health},
 	{"GET", "/readyz", open, (*api).ready},
