@@ -60,6 +60,8 @@ var table = []room{
 	{packages: "plugins/*", may: []string{"payment", "provider", "provider/plugin", "plugins/internal/...", "plugins/*/sandbox"},
 		tests: []string{"conformance", "provider/plugin/plugintest", "provider/sandbox"}, never: []string{"engine/...", pebble, hcl},
 		why: "a plugin is built without the engine: it would be three times as large, and could come to need it"},
+	{packages: "conformance", may: []string{"payment", "provider"}, tests: []string{"provider/sandbox"}, bare: true,
+		never: []string{"testing"}, why: "it runs inside a command too, and judges whoever speaks the contract and the control protocol"},
 	{packages: "engine/routing", may: []string{"payment"}, never: []string{"provider/...", "engine/store/...", grpc, pebble, "net/http"},
 		why: "a decision is a pure function: no provider, no store, no network"},
 	{packages: "engine/store", may: []string{"payment"}, bare: true, why: "the seam knows no store"},

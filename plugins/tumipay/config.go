@@ -21,7 +21,7 @@ var schema = provider.Schema{
 	{Name: "username", Type: provider.String, Required: true, Doc: "user of the Basic authentication, from TumiPay"},
 	{Name: "password", Type: provider.String, Required: true, Secret: true, Doc: "password of the Basic authentication, from TumiPay"},
 	{Name: "token_top", Type: provider.String, Required: true, Secret: true, Doc: "the merchant's token, sent as Token-Top; webhooks are signed with it"},
-	{Name: "amount_unit", Type: provider.String, Required: true, OneOf: []string{"peso", "cent"},
+	{Name: "amount_unit", Type: provider.String, Required: true, OneOf: []string{"cent", "peso"},
 		Doc: "what one unit of the API's amounts is: ask TumiPay, its documents say cents and contradict it"},
 	{Name: "api_version", Type: provider.String, Default: "v1", OneOf: []string{"v1", "v2"}, Doc: "version of the call that makes a pay-in; newer documents call v1 deprecated"},
 	{Name: "expiration_minutes", Type: provider.Integer, Default: "30", Doc: "how long a payer may open the payment page, in minutes, 1 to 43200"},

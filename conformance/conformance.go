@@ -1,0 +1,175 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cauce-pay/cauce/provider"
+)
+
+// Config says what is judged. Open is required.
+type Config struct {
+	// Open returns the provider, new and not configured. It is called for every check, and again where a check
+	// restarts the provider; the suite closes what it returns.
+	Open func(ctx context.Context) (provider.Provider, error)
+	// Sandbox is the root of the provider's sandbox: "http://127.0.0.1:4020". It becomes the attribute base_url,
+	// unless Settings has one. Without a sandbox the checks that count money are not judged.
+	Sandbox string
+	// Settings are attributes of the provider's configuration. Required ones that are not given are made up: the
+	// first of the values allowed, or "conformance-" and the attribute's name.
+	Settings provider.Config
+	// BillReference is a bill that the sandbox lets be paid; "" = 111100005555.
+	BillReference string
+	// Logs returns what the provider has logged so far; nil = that cannot be seen, and is not judged.
+	Logs func() string
+}
+
+// T receives what a check finds. *testing.T is one.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	FailNow()
+}
+
+// Check is one rule of the contract.
+type Check struct {
+	ID         string // "idempotency/same-key-one-charge"
+	Obligation string // one sentence
+	// Verdict is NotDeclared or NotJudged where the check does not apply, and Detail says why; else "".
+	Verdict Verdict
+	Detail  string
+
+	suite *Suite
+	run   func(*scene)
+}
+
+// checkTimeout bounds one check.
+const checkTimeout = 30 * time.Second
+
+// Run judges the provider and tells t where it fails. It does nothing where Verdict is set.
+func (c Check) Run(ctx context.Context, t T) {
+	t.Helper()
+	if c.Verdict != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	s := &scene{T: t, Suite: c.suite, ctx: ctx}
+	defer s.close()
+	if s.box.url != "" {
+		s.box.reset(s)
+	}
+	c.run(s)
+}
+
+// Suite is the list of checks for one provider.
+type Suite struct {
+	config   Config
+	info     provider.Info // as configured
+	raw      provider.Info // as it was before that
+	settings provider.Config
+	box      sandbox
+	tokens   bool // it asks its sandbox for tokens
+}
+
+// New opens the provider once to read what it declares. An error means that it can be neither opened nor
+// configured, or that the sandbox does not speak the control protocol.
+func New(ctx context.Context, c Config) (*Suite, error) {
+	s := &Suite{config: c, box: sandbox{strings.TrimRight(c.Sandbox, "/")}}
+	if s.box.url != "" {
+		if err := s.box.call(ctx, "POST", "reset", nil, nil); err != nil {
+			return nil, fmt.Errorf("conformance: the sandbox: %w", err)
+		}
+	}
+	p, err := c.Open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("conformance: the provider cannot be opened: %w", err)
+	}
+	defer p.Close(context.WithoutCancel(ctx))
+	s.raw = p.Info()
+	s.settings = settingsFor(s.raw.Config, c)
+	if err := p.Configure(ctx, s.settings); err != nil {
+		return nil, fmt.Errorf("conformance: the provider refuses its configuration: %w", err)
+	}
+	s.info = p.Info()
+	if s.box.url == "" {
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	_ = p.Check(ctx) // whether it succeeds is a check of its own; here it only shows whether tokens are fetched
+	counts, err := s.box.counts(ctx)
+	s.tokens = counts["token"] > 0
+	return s, err
+}
+
+// Info is what the provider declares, once configured.
+func (s *Suite) Info() provider.Info { return s.info }
+
+// settingsFor makes up what c does not give.
+func settingsFor(schema provider.Schema, c Config) provider.Config {
+	out := provider.Config{}
+	for _, f := range schema {
+		given, ok := c.Settings[f.Name]
+		switch {
+		case ok:
+			out[f.Name] = given
+		case f.Name == "base_url" && c.Sandbox != "":
+			out[f.Name] = strings.TrimRight(c.Sandbox, "/")
+		case !f.Required:
+		case len(f.OneOf) > 0:
+			out[f.Name] = f.OneOf[0]
+		default:
+			out[f.Name] = madeUp(f)
+		}
+	}
+	return out
+}
+
+func madeUp(f provider.ConfigField) string {
+	switch f.Type {
+	case provider.URL:
+		return "http://127.0.0.1:1" // nobody listens on the port tcpmux
+	case provider.Integer, provider.Amount:
+		return "1"
+	case provider.Boolean:
+		return "false"
+	}
+	return "conformance-" + f.Name
+}
+
+// rule is a check before it is known whether it applies.
+type rule struct {
+	id, obligation string
+	when           func(*Suite) bool // what the provider must declare; nil = every provider
+	offline        bool              // it needs no sandbox
+	run            func(*scene)
+}
+
+func rules() []rule {
+	return slices.Concat(contractRules(), configRules(), submitRules(), amountRules(), documentRules(), lookupRules(),
+		idempotencyRules(), ambiguityRules())
+}
+
+// Checks lists every check, those that do not apply with their verdict.
+func (s *Suite) Checks() []Check {
+	var list []Check
+	for _, r := range rules() {
+		c := Check{ID: r.id, Obligation: r.obligation, suite: s, run: r.run}
+		switch {
+		case r.when != nil && !r.when(s):
+			c.Verdict, c.Detail = NotDeclared, "the provider does not declare it"
+		case !r.offline && s.box.url == "":
+			c.Verdict, c.Detail = NotJudged, "there is no sandbox whose ledger could be read"
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+func declares(a provider.Ability) func(*Suite) bool {
+	return func(s *Suite) bool { return s.info.Has(a) }
+}

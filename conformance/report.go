@@ -1,0 +1,139 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+)
+
+// Verdict is what a check found.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass        Verdict = "pass"
+	Fail        Verdict = "fail"
+	NotDeclared Verdict = "not_declared" // the provider does not say that it can do this
+	NotJudged   Verdict = "not_judged"   // nothing shows whether it keeps this
+)
+
+// Result is a check with its verdict.
+type Result struct {
+	ID         string  `json:"id"`
+	Obligation string  `json:"obligation"`
+	Verdict    Verdict `json:"verdict"`
+	Detail     string  `json:"detail"`
+	// Trace are the requests that the sandbox received during a check that failed, the newest 20, secrets hidden.
+	Trace []Request `json:"trace,omitempty"`
+}
+
+// Report is what the suite found.
+type Report struct {
+	Plugin  string   `json:"plugin"`
+	Version string   `json:"version"`
+	SHA256  string   `json:"sha256"` // of the plugin's binary; "" where there is none
+	Sandbox string   `json:"sandbox"`
+	Checks  []Result `json:"checks"`
+	Passed  int      `json:"passed"`
+	Failed  int      `json:"failed"`
+}
+
+const (
+	maxTrace = 20
+	maxBody  = 2 << 10 // of a traced request, in bytes
+)
+
+// Report runs the checks whose id matches pattern, nil for all, and tells each result as soon as it is there,
+// unless tell is nil. It ends early when ctx does; the rest is then NotJudged.
+func (s *Suite) Report(ctx context.Context, pattern *regexp.Regexp, tell func(Result)) Report {
+	r := Report{Plugin: s.info.Name, Version: s.info.Version, Sandbox: s.box.url, Checks: []Result{}}
+	for _, c := range s.Checks() {
+		if pattern != nil && !pattern.MatchString(c.ID) {
+			continue
+		}
+		result := s.judge(ctx, c)
+		switch result.Verdict {
+		case Pass:
+			r.Passed++
+		case Fail:
+			r.Failed++
+		}
+		r.Checks = append(r.Checks, result)
+		if tell != nil {
+			tell(result)
+		}
+	}
+	return r
+}
+
+func (s *Suite) judge(ctx context.Context, c Check) Result {
+	result := Result{ID: c.ID, Obligation: c.Obligation, Verdict: c.Verdict, Detail: c.Detail}
+	if result.Verdict != "" {
+		return result
+	}
+	if ctx.Err() != nil {
+		result.Verdict, result.Detail = NotJudged, "the run was ended before"
+		return result
+	}
+	var found findings
+	done := make(chan struct{})
+	go func() { // FailNow ends it
+		defer close(done)
+		c.Run(ctx, &found)
+	}()
+	<-done
+	if result.Verdict = Pass; len(found.list) > 0 {
+		result.Verdict, result.Detail = Fail, strings.Join(found.list, "\n")
+		result.Trace = s.trace(ctx)
+	}
+	return result
+}
+
+// trace is what the sandbox received in the last check, without secrets. It is a help, so it may be missing.
+func (s *Suite) trace(ctx context.Context) []Request {
+	if s.box.url == "" {
+		return nil
+	}
+	list, err := s.box.requests(ctx)
+	if err != nil {
+		return nil
+	}
+	if len(list) > maxTrace {
+		list = list[len(list)-maxTrace:]
+	}
+	var pairs []string
+	for _, secret := range s.secrets() {
+		pairs = append(pairs, secret, "(secret)")
+	}
+	hide := strings.NewReplacer(pairs...)
+	for i := range list {
+		if len(list[i].Body) > maxBody {
+			list[i].Body = list[i].Body[:maxBody]
+		}
+		list[i].Query, list[i].Body = hide.Replace(list[i].Query), hide.Replace(list[i].Body)
+	}
+	return list
+}
+
+// findings is the T of a run outside go test.
+type findings struct{ list []string }
+
+// maxFindings bounds what one check tells.
+const maxFindings = 20
+
+func (f *findings) Helper() {}
+
+func (f *findings) Errorf(format string, args ...any) {
+	if len(f.list) < maxFindings {
+		f.list = append(f.list, fmt.Sprintf(format, args...))
+	}
+}
+
+func (f *findings) FailNow() {
+	if len(f.list) == 0 {
+		f.list = append(f.list, "it failed")
+	}
+	runtime.Goexit()
+}
