@@ -20,7 +20,7 @@ type draft struct {
 }
 
 func (e *Engine) draft(p *payment.Payment) *draft {
-	return &draft{p: p.Clone(), now: e.now(), looked: p.NextLookupAt}
+	return &draft{p: p.Clone(), events: make([]payment.Event, 0, 2), now: e.now(), looked: p.NextLookupAt}
 }
 
 // add folds one event into the draft. The first unlawful one makes commit fail with nothing written.

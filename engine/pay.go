@@ -89,7 +89,7 @@ func (e *Engine) replay(ctx context.Context, key string, req *payment.Request) (
 // plan decides a new payment and drafts everything that has to be durable before a provider can hear of it.
 func (e *Engine) plan(key string, req *payment.Request) (*draft, *payment.Decision) {
 	now := e.now()
-	d := &draft{p: &payment.Payment{}, now: now}
+	d := &draft{p: &payment.Payment{}, events: make([]payment.Event, 0, 3), now: now}
 	id := e.newPaymentID(now)
 	decision := e.rules.Decide(req, e.facts(now, id))
 	d.add(payment.EventCreated, payment.EventData{Payment: id, IdempotencyKey: key, Request: req})

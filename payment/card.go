@@ -6,6 +6,15 @@ import "strings"
 // on cards, or alone with blanks and hyphens anywhere.
 func hasCardNumber(s string) bool {
 	isDigit := func(r rune) bool { return r >= '0' && r <= '9' }
+	digits := 0
+	for _, r := range s {
+		if isDigit(r) {
+			digits++
+		}
+	}
+	if digits < 13 {
+		return false // nearly every text
+	}
 	for _, run := range strings.FieldsFunc(s, func(r rune) bool { return !isDigit(r) && r != ' ' && r != '-' }) {
 		groups := strings.FieldsFunc(run, func(r rune) bool { return !isDigit(r) })
 		if isCardNumber(strings.Join(groups, "")) {

@@ -367,7 +367,9 @@ func (v *validator) party(prefix string, p Party) {
 		{"name", p.Name}, {"first_name", p.FirstName}, {"last_name", p.LastName}, {"email", p.Email},
 		{"phone", p.Phone}, {"address", p.Address}, {"id", p.ID},
 	} {
-		v.text(prefix+"."+f.name, f.value, maxShortText)
+		if f.value != "" {
+			v.text(prefix+"."+f.name, f.value, maxShortText)
+		}
 	}
 	// Numbers of documents and accounts may happen to pass the card test, so only their form is checked.
 	for _, f := range []struct{ name, value string }{

@@ -100,11 +100,19 @@ func unclear(reference, format string, args ...any) *provider.Error {
 	return e
 }
 
-// asUnknown takes from an error of a look-up any claim about the charge that it was for.
+// asUnknown takes from an error of reading any claim about the charge that it was for.
 func asUnknown(err error, reference string) error {
 	e := *provider.AsError(err)
 	e.Code, e.Reference = provider.CodeUnknown, reference
 	return &e
+}
+
+// lookupError is asUnknown for Lookup, where that our credentials were refused stays: it is about us.
+func lookupError(err error) error {
+	if provider.CodeOf(err) == provider.CodeUnauthorized {
+		return err
+	}
+	return asUnknown(err, "")
 }
 
 var (

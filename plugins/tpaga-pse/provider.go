@@ -119,7 +119,7 @@ func (p *tpaga) Lookup(ctx context.Context, q provider.Query) (provider.Outcome,
 	}
 	resp, err := p.api.getCharge(ctx, q.Reference)
 	if err != nil {
-		return provider.Outcome{}, asUnknown(err, "")
+		return provider.Outcome{}, lookupError(err)
 	}
 	switch resp.Status {
 	case http.StatusOK:
@@ -131,7 +131,7 @@ func (p *tpaga) Lookup(ctx context.Context, q provider.Query) (provider.Outcome,
 	case http.StatusNotFound, http.StatusUnprocessableEntity: // TP-19
 		return provider.Outcome{Status: provider.Absent, Code: fmt.Sprint(resp.Status), Message: "Tpaga does not know the charge token"}, nil
 	}
-	return provider.Outcome{}, asUnknown(readError(resp, "a charge"), "")
+	return provider.Outcome{}, lookupError(readError(resp, "a charge"))
 }
 
 // Close revokes the token.

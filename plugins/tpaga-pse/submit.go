@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/plugins/internal/phone"
 	"github.com/cauce-pay/cauce/provider"
 )
 
@@ -108,7 +109,7 @@ func (p *tpaga) chargeRequest(a provider.Attempt) (chargeRequest, error) {
 		DocumentType:     string(r.Payer.Document.Type),
 		DocumentNumber:   r.Payer.Document.Number,
 		RedirectURL:      r.ReturnURL,
-		BuyerPhoneNumber: nationalNumber(r.Payer.Phone),
+		BuyerPhoneNumber: phone.National(r.Payer.Phone), // TP-14
 	}, nil
 }
 
@@ -122,19 +123,4 @@ func userType(p payment.Party) string {
 		return "LEGAL"
 	}
 	return "NATURAL"
-}
-
-// nationalNumber strips what is not a digit, and 57 where it is Colombia's country code: after a plus, or before
-// the ten digits of a Colombian number (TP-14).
-func nationalNumber(phone string) string {
-	digits := strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, phone)
-	if strings.Contains(phone, "+") || len(digits) == len("57")+10 {
-		return strings.TrimPrefix(digits, "57")
-	}
-	return digits
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/plugins/internal/phone"
 	"github.com/cauce-pay/cauce/plugins/internal/rest"
 	"github.com/cauce-pay/cauce/provider"
 )
@@ -137,8 +138,8 @@ func (p *tumipay) payinRequest(a provider.Attempt) (payinRequest, error) {
 		Customer: customer{
 			LegalDoc:     r.Payer.Document.Number,
 			LegalDocType: documentTypes[r.Payer.Document.Type],
-			PhoneCode:    phoneCode,
-			PhoneNumber:  nationalNumber(r.Payer.Phone),
+			PhoneCode:    phone.CountryCode,
+			PhoneNumber:  phone.National(r.Payer.Phone),
 			Email:        r.Payer.Email,
 			FullName:     r.Payer.FullName(),
 		},
@@ -164,22 +165,5 @@ func (c config) units(m payment.Money) int64 {
 	return m.Minor() / 100
 }
 
-const phoneCode = "57"
-
 // phoneForm is a phone number of Colombia: 1 to 20 digits, whatever stands between, with +57 before them or no plus.
 const phoneForm = `(\+[^+\d]*57)?([^+\d]*\d){1,20}[^+\d]*`
-
-// nationalNumber strips what is not a digit, and 57 where it is the country code: after a plus, or before the ten
-// digits of a Colombian number.
-func nationalNumber(phone string) string {
-	digits := strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, phone)
-	if strings.Contains(phone, "+") || len(digits) == len(phoneCode)+10 {
-		return strings.TrimPrefix(digits, phoneCode)
-	}
-	return digits
-}
