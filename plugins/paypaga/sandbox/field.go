@@ -143,6 +143,7 @@ func readPayIn(c *call) (in *payIn, sum payment.Money, faults []fault) {
 	}
 	in.Fields.Email, in.Fields.Phone, in.Fields.Address = of.text("email", emails), of.text("phone", phones), of.text("address", addresses)
 	to := r.object("return_urls")
-	in.SuccessURL, in.FailureURL, in.CancelURL = to.url("success_url"), to.url("failure_url"), to.url("cancel_url")
+	in.SuccessURL, in.FailureURL = to.url("success_url"), to.url("failure_url")
+	to.url("cancel_url") // of PayPaga's own page, which this has none of
 	return in, sum, faults
 }

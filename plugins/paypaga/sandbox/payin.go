@@ -23,7 +23,6 @@ type payIn struct {
 	Fields         fields    `json:"fields"`
 	SuccessURL     string    `json:"success_url"`
 	FailureURL     string    `json:"failure_url"`
-	CancelURL      string    `json:"cancel_url"`
 	Word           string    `json:"word"`       // the status, where an override chose it
 	DecidedAt      time.Time `json:"decided_at"` // zero = not yet
 	Reason         string    `json:"reason"`     // why it failed
@@ -276,11 +275,8 @@ func page(_ *books, t *transaction) sandbox.Page {
 	p := sandbox.Page{
 		Merchant: "Comercio de prueba", Description: d.OrderReference, Bank: bankNames[d.Fields.BankCode], ReturnURL: d.FailureURL,
 	}
-	switch t.Status {
-	case sandbox.Approved:
+	if t.Status == sandbox.Approved {
 		p.ReturnURL = d.SuccessURL
-	case sandbox.Pending:
-		p.ReturnURL = d.CancelURL
 	}
 	return p
 }

@@ -5,9 +5,9 @@
 //
 // OAuth takes any client id and secret but the secret "wrong", from the form; tokens live 300 s. Every bank of the
 // document's table takes payments; instructions.reference_url opens the bank's page, where a person approves or
-// declines, and which leads back to success_url, failure_url or, undecided, cancel_url. A pay-in that nobody decides
-// on expires after 60 hours on the sandbox's clock. There are no magic values: the override call
-// (POST, PUT or PATCH /v2/test/transactions/pay-in/{id}/status) or POST /_sandbox/settle decides without the page.
+// declines, and which leads back to success_url or failure_url. A pay-in that nobody decides on expires after 60 hours
+// on the sandbox's clock. There are no magic values: the override call (POST, PUT or PATCH
+// /v2/test/transactions/pay-in/{id}/status) or POST /_sandbox/settle decides without the page.
 //
 // Where the documents are silent or contradict themselves, POST /_sandbox/mode {"name","value"} chooses; GET lists:
 //
