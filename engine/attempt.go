@@ -39,7 +39,7 @@ func (e *Engine) handOver(ctx context.Context, p *payment.Payment, decision *pay
 // whoever goes away; and it never begins after that, when somebody else may have taken the attempt up.
 func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) answer {
 	a := p.Current()
-	r := e.providers[a.Provider]
+	r := e.provider(a.Provider)
 	if r == nil {
 		return answer{err: provider.Errorf(provider.CodeUnavailable, "provider %q is not configured any more", a.Provider)}
 	}

@@ -80,7 +80,7 @@ const sweepEvery = time.Minute
 // followDue takes up the payments whose next look is due, as many at once as there are workers.
 func (e *Engine) followDue(ctx context.Context) {
 	for ctx.Err() == nil {
-		ids, err := e.store.Claim(ctx, e.now(), e.lease, e.workers)
+		ids, err := e.store.Claim(ctx, e.now(), e.state.Load().lease, e.workers)
 		if err != nil {
 			e.log.Error("the payments to look at could not be read", "error", err)
 			e.scheduler.retry()

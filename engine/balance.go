@@ -35,7 +35,7 @@ func (e *Engine) refreshBalances(ctx context.Context) {
 	}
 	defer e.leave()
 	var all sync.WaitGroup
-	for _, r := range e.providers {
+	for _, r := range e.state.Load().providers {
 		if p, ok := provider.WithBalance(r.Provider); ok {
 			all.Go(func() { e.refreshBalance(ctx, r, p) })
 		}

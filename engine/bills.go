@@ -34,8 +34,8 @@ func (e *Engine) Billers(ctx context.Context, after string, limit int) (BillerPa
 	}
 	defer e.leave()
 	byID := map[string]*Biller{}
-	for _, name := range e.providerNames() {
-		for _, b := range e.billerList(ctx, e.providers[name]) {
+	for _, r := range e.inOrder() {
+		for _, b := range e.billerList(ctx, r) {
 			biller := byID[b.ID]
 			if biller == nil {
 				biller = &Biller{ID: b.ID, Name: b.Name}
@@ -43,7 +43,7 @@ func (e *Engine) Billers(ctx context.Context, after string, limit int) (BillerPa
 			}
 			biller.AmountEditable = biller.AmountEditable || b.AmountEditable
 			biller.Queryable = biller.Queryable || b.Queryable
-			biller.Providers = withOne(biller.Providers, name)
+			biller.Providers = withOne(biller.Providers, r.name)
 		}
 	}
 	page := BillerPage{Billers: []Biller{}}
@@ -91,8 +91,7 @@ func (e *Engine) Bill(ctx context.Context, biller, reference string) (Bill, erro
 	}
 	defer e.leave()
 	var refused *provider.Error
-	for _, name := range e.providerNames() {
-		r := e.providers[name]
+	for _, r := range e.inOrder() {
 		p, ok := provider.WithBills(r.Provider)
 		if !ok {
 			continue
@@ -105,7 +104,7 @@ func (e *Engine) Bill(ctx context.Context, biller, reference string) (Bill, erro
 		detail, err := e.askBill(ctx, r, p, biller, reference)
 		switch {
 		case err == nil:
-			return Bill{biller, reference, detail.Amount, detail.AmountEditable, name}, nil
+			return Bill{biller, reference, detail.Amount, detail.AmountEditable, r.name}, nil
 		case err.Code == provider.CodeDeclined:
 			return Bill{}, err
 		case refused == nil:

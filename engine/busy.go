@@ -64,3 +64,16 @@ func (e *Engine) done(id string) {
 		e.inbox.wake()
 	}
 }
+
+// waitAll waits until every turn that is held now has ended. Turns are bounded by the providers' timeouts.
+func (b *busy) waitAll() {
+	b.mu.Lock()
+	turns := make([]*turn, 0, len(b.held))
+	for _, t := range b.held {
+		turns = append(turns, t)
+	}
+	b.mu.Unlock()
+	for _, t := range turns {
+		<-t.over
+	}
+}

@@ -144,8 +144,8 @@ func (e *Engine) Banks(ctx context.Context, method payment.Method) ([]Bank, erro
 	}
 	defer e.leave()
 	byCode := map[string]*Bank{}
-	for _, name := range e.providerNames() {
-		lists := e.bankLists(ctx, e.providers[name])
+	for _, r := range e.inOrder() {
+		lists := e.bankLists(ctx, r)
 		for _, m := range slices.Sorted(maps.Keys(lists)) {
 			if method != "" && m != method {
 				continue
@@ -157,7 +157,7 @@ func (e *Engine) Banks(ctx context.Context, method payment.Method) ([]Bank, erro
 					byCode[b.Code] = bank
 				}
 				bank.Methods = withOne(bank.Methods, m)
-				bank.Providers = withOne(bank.Providers, name)
+				bank.Providers = withOne(bank.Providers, r.name)
 			}
 		}
 	}

@@ -7,29 +7,31 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/engine/store"
 )
 
 // Engine routes payments. Its methods may be called concurrently.
 type Engine struct {
-	store     store.Store
-	rules     *routing.Rules
-	providers map[string]*running // by label; not changed after New
-	log       *slog.Logger
-	clock     Clock
-	random    io.Reader
-	workers   int
-	lease     time.Duration
+	config  Config
+	store   store.Store
+	log     *slog.Logger
+	clock   Clock
+	random  io.Reader
+	workers int
 
-	factsMu       sync.Mutex
-	providerFacts atomic.Pointer[map[string]routing.ProviderFacts]
-	watchers      *watchers
-	busy          busy
+	state     atomic.Pointer[state]
+	stateMu   sync.Mutex // whoever changes the state holds it
+	reloading sync.Mutex // one reload at a time
+	draining  sync.WaitGroup
+
+	watchers *watchers
+	busy     busy
 
 	scheduler, inbox, tending *alarm
 	background                sync.WaitGroup // the loops
@@ -54,25 +56,16 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("engine: config: %w", err)
 	}
-	rules, diagnostics := routing.Load(c.Rules, &routing.Options{Env: c.Env})
-	if rules == nil {
-		return nil, diagnostics
-	}
 	e := &Engine{
-		store: c.Store, rules: rules, providers: map[string]*running{}, log: c.Logger, clock: c.Clock, random: c.Random,
+		config: c, store: c.Store, log: c.Logger, clock: c.Clock, random: c.Random,
 		workers: c.Workers, watchers: newWatchers(), busy: busy{held: map[string]*turn{}}, stopped: make(chan struct{}), failed: make(chan struct{}),
 	}
 	e.setDefaults()
-	for _, d := range diagnostics {
-		e.log.Warn(d.Summary, "file", d.File, "line", d.Line, "detail", d.Detail)
-	}
-	if err := e.startProviders(ctx, c); err != nil {
-		e.closeProviders(ctx)
+	next, err := e.build(ctx, &state{})
+	if err != nil {
 		return nil, err
 	}
-	for _, r := range e.providers {
-		e.lease = max(e.lease, 4*r.timeout)
-	}
+	e.state.Store(next)
 	e.refreshFacts()
 	e.startLoops()
 	return e, nil
@@ -92,7 +85,6 @@ func (e *Engine) setDefaults() {
 		e.workers = 16
 	}
 	e.lookSlots, e.inboxSlots = make(chan struct{}, e.workers), make(chan struct{}, e.workers)
-	e.lease = time.Minute
 	e.scheduler, e.inbox, e.tending = newAlarm(e.clock), newAlarm(e.clock), newAlarm(e.clock)
 }
 
@@ -139,28 +131,10 @@ func (e *Engine) Close() error {
 	e.calls.Wait()
 	e.background.Wait()
 	e.working.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	err := e.closeProviders(ctx)
+	e.draining.Wait()
+	err := closeProviders(context.Background(), slices.Collect(maps.Values(e.state.Load().providers)))
 	close(e.stopped)
 	return err
-}
-
-func (e *Engine) closeProviders(ctx context.Context) error {
-	errs := make([]error, 0, len(e.providers))
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for _, r := range e.providers {
-		all.Go(func() {
-			if err := r.Close(ctx); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, fmt.Errorf("engine: provider %q: %w", r.name, err))
-			}
-		})
-	}
-	all.Wait()
-	return errors.Join(errs...)
 }
 
 // checkStore notices when the store has become unavailable: nothing that is in memory can be trusted to

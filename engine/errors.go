@@ -16,6 +16,8 @@ var (
 	ErrClosed = errors.New("engine: closed")
 	// ErrNotFound: there is no such payment, provider or webhook path.
 	ErrNotFound = store.ErrNotFound
+	// ErrRulesChanged: the rules in force are not those that ReloadFrom was told of. Nothing happened.
+	ErrRulesChanged = errors.New("engine: other rules are in force")
 	// ErrNotResolvable: the payment is not in doubt, or the status asked for is none it can be resolved to.
 	ErrNotResolvable = errors.New("engine: this payment cannot be resolved by hand")
 )

@@ -111,7 +111,11 @@ func (e *Engine) lookUp(ctx context.Context, p *payment.Payment, decision *payme
 // lookUpAttempt asks about one attempt and stores what that means. The caller has the payment's turn.
 func (e *Engine) lookUpAttempt(ctx context.Context, p *payment.Payment, number int, decision *payment.Decision) (*payment.Payment, error) {
 	a := p.Attempt(number)
-	ans := e.ask(ctx, e.providers[a.Provider], provider.Query{
+	r := e.provider(a.Provider)
+	if r == nil {
+		return p, nil // taken out of the rules meanwhile: the payment comes up again
+	}
+	ans := e.ask(ctx, r, provider.Query{
 		Key: a.Key, Reference: a.Reference, Operation: p.Operation, Method: p.Method, SubmittedAt: a.StartedAt,
 	})
 	if err := ctx.Err(); err != nil {
@@ -135,11 +139,10 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 		return false
 	}
 	a := p.Current()
-	c := e.capability(a.Provider, &p.Request)
-	if c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt {
+	r, c := e.provider(a.Provider), e.capability(a.Provider, &p.Request)
+	if r == nil || c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt {
 		return false
 	}
-	r := e.providers[a.Provider]
 	bound := resendUnknown
 	if r.keyRetention > 0 {
 		bound = r.keyRetention - r.timeout - deadlineGrace // it must arrive before the key is forgotten
@@ -154,12 +157,16 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 // time after which its absence would be proof begins anew.
 func (e *Engine) resend(ctx context.Context, p *payment.Payment, decision *payment.Decision) error {
 	number := len(p.Attempts)
+	r := e.provider(p.Current().Provider)
+	if r == nil {
+		return nil // taken out of the rules meanwhile: the payment comes up again
+	}
 	d, err := e.update(ctx, p, func(d *draft) {
 		a := d.p.Current()
 		if d.p.Status != payment.InDoubt || a.Number != number || a.Status != payment.AttemptInDoubt {
 			return
 		}
-		deadline := d.now.Add(e.providers[a.Provider].timeout)
+		deadline := d.now.Add(r.timeout)
 		d.add(payment.EventLookup, payment.EventData{
 			Attempt: number, Code: codeResend, Message: "sent again under the same key", DeadlineAt: deadline,
 		})

@@ -27,6 +27,7 @@ type bundle struct {
 	clock     *providertest.Clock
 	providers map[string]*providertest.Provider
 	rules     string
+	configure func(*engine.Config) // changes the engine's configuration; nil = nothing to change
 }
 
 // one is a route with one provider, two are candidates with every failover code but declined.
@@ -71,7 +72,11 @@ func (b *bundle) start(t *testing.T) *bundle {
 	for name, p := range b.providers {
 		values[name] = p
 	}
-	eng, err := engine.New(t.Context(), engine.Config{Rules: writeRules(t, b.rules), Store: st, Providers: values, Clock: b.clock, PublicURL: "https://pay.example.com"})
+	config := engine.Config{Rules: writeRules(t, b.rules), Store: st, Providers: values, Clock: b.clock, PublicURL: "https://pay.example.com"}
+	if b.configure != nil {
+		b.configure(&config)
+	}
+	eng, err := engine.New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}

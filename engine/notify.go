@@ -23,7 +23,7 @@ func (e *Engine) Notify(ctx context.Context, providerName, secret string, n prov
 		return err
 	}
 	defer e.leave()
-	r := e.providers[providerName]
+	r := e.provider(providerName)
 	if r == nil || !sameSecret(r.notificationSecret, secret) {
 		return fmt.Errorf("engine: no webhook path of that name and secret: %w", ErrNotFound)
 	}
@@ -98,7 +98,7 @@ const (
 
 // readNotification finds out what a webhook is about and looks that up. An error means: try again later.
 func (e *Engine) readNotification(ctx context.Context, n store.Notification) error {
-	r, age := e.providers[n.Provider], e.now().Sub(n.ReceivedAt)
+	r, age := e.provider(n.Provider), e.now().Sub(n.ReceivedAt)
 	if r == nil || age > inboxKeep {
 		e.log.Warn("a webhook was dropped: its provider is gone or has not answered for too long", "provider", n.Provider, "age", age)
 		return nil

@@ -40,8 +40,7 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 	if err := e.enter(); err != nil {
 		return nil, false, err
 	}
-	d, decision := e.plan(key, &req)
-	e.busy.try(d.p.ID) // nobody knows it yet
+	d, decision := e.begin(key, &req)
 	handedOver := false
 	defer func() {
 		if !handedOver {
@@ -86,12 +85,26 @@ func (e *Engine) replay(ctx context.Context, key string, req *payment.Request) (
 	return p, nil
 }
 
+// begin plans a new payment and takes its turn, under rules that are still in force then: a reload lets the
+// payments end that have a turn, before it takes a provider away from them.
+func (e *Engine) begin(key string, req *payment.Request) (*draft, *payment.Decision) {
+	for {
+		s := e.state.Load()
+		d, decision := e.plan(s, key, req)
+		e.busy.try(d.p.ID) // nobody knows it yet
+		if e.state.Load().rules == s.rules {
+			return d, decision
+		}
+		e.done(d.p.ID)
+	}
+}
+
 // plan decides a new payment and drafts everything that has to be durable before a provider can hear of it.
-func (e *Engine) plan(key string, req *payment.Request) (*draft, *payment.Decision) {
+func (e *Engine) plan(s *state, key string, req *payment.Request) (*draft, *payment.Decision) {
 	now := e.now()
 	d := &draft{p: &payment.Payment{}, events: make([]payment.Event, 0, 3), now: now}
 	id := e.newPaymentID(now)
-	decision := e.rules.Decide(req, e.facts(now, id))
+	decision := s.rules.Decide(req, s.routingFacts(now, id))
 	d.add(payment.EventCreated, payment.EventData{Payment: id, IdempotencyKey: key, Request: req})
 	d.add(payment.EventDecided, payment.EventData{Decision: &decision})
 	fail := func(t payment.EventType, code, message string) {
@@ -144,7 +157,7 @@ func (e *Engine) nextCandidate(d *draft, decision *payment.Decision) *running {
 	}
 	for _, name := range decision.Providers {
 		used := slices.ContainsFunc(d.p.Attempts, func(a payment.Attempt) bool { return a.Provider == name })
-		if r := e.providers[name]; r != nil && !used {
+		if r := e.provider(name); r != nil && !used {
 			return r
 		}
 	}

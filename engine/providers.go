@@ -16,6 +16,8 @@ import (
 // running is one configured provider.
 type running struct {
 	provider.Provider
+	block              routing.Provider // as it was started
+	value              bool             // one of Config.Providers: not started or closed by reloads
 	name               string
 	plugin             string
 	timeout            time.Duration
@@ -33,37 +35,17 @@ type running struct {
 	balance   balance
 }
 
-// startProviders starts and configures every provider of the rules, and reports every fault of all of them.
-func (e *Engine) startProviders(ctx context.Context, c Config) error {
-	var diagnostics routing.Diagnostics
-	var errs []error
-	for _, block := range e.rules.Providers() {
-		r, err := e.startProvider(ctx, c, block)
-		var d routing.Diagnostics
-		switch {
-		case errors.As(err, &d):
-			diagnostics = append(diagnostics, d...)
-		case err != nil:
-			errs = append(errs, err)
-		}
-		if r != nil {
-			e.providers[r.name] = r
-		}
-	}
-	if len(diagnostics) > 0 {
-		errs = append(errs, diagnostics)
-	}
-	return errors.Join(errs...)
-}
-
-func (e *Engine) startProvider(ctx context.Context, c Config, block routing.Provider) (*running, error) {
-	p := c.Providers[block.Name]
-	if p == nil {
-		if c.Plugins == nil {
+// startProvider starts and configures one provider. One that was started is returned with the error, too, so that
+// it is closed.
+func (e *Engine) startProvider(ctx context.Context, block routing.Provider) (*running, error) {
+	p := e.config.Providers[block.Name]
+	value := p != nil
+	if !value {
+		if e.config.Plugins == nil {
 			return nil, fmt.Errorf("engine: provider %q: neither Config.Plugins nor Config.Providers can start it", block.Name)
 		}
 		var err error
-		p, err = c.Plugins.Launch(ctx, provider.Spec{
+		p, err = e.config.Plugins.Launch(ctx, provider.Spec{
 			Name: block.Name, Plugin: block.Plugin, SHA256: block.SHA256, Timeout: block.Timeout,
 			Logger: e.log,
 		})
@@ -71,8 +53,7 @@ func (e *Engine) startProvider(ctx context.Context, c Config, block routing.Prov
 			return nil, fmt.Errorf("engine: provider %q could not be started: %w", block.Name, err)
 		}
 	}
-	r := &running{Provider: p, name: block.Name, plugin: block.Plugin, timeout: block.Timeout}
-	// From here on the provider is returned with the error, so that it is closed with the others.
+	r := &running{Provider: p, block: block, value: value, name: block.Name, plugin: block.Plugin, timeout: block.Timeout}
 	if err := p.Info().Validate(); err != nil {
 		return r, fmt.Errorf("engine: provider %q declares what cannot be: %w", block.Name, err)
 	}
@@ -89,7 +70,7 @@ func (e *Engine) startProvider(ctx context.Context, c Config, block routing.Prov
 	}
 	r.info = p.Info()
 	r.keyRetention = time.Duration(r.info.KeyRetention)
-	if err := e.prepareNotifications(ctx, c, r, block); err != nil {
+	if err := e.prepareNotifications(ctx, r, block); err != nil {
 		return r, err
 	}
 	return r, e.loadDirectories(ctx, r)
@@ -119,7 +100,7 @@ func diagnose(block routing.Provider, schema provider.Schema, faults *provider.C
 
 // prepareNotifications settles the secret part of the provider's webhook path: from the rules, or random and
 // kept in the store.
-func (e *Engine) prepareNotifications(ctx context.Context, c Config, r *running, block routing.Provider) error {
+func (e *Engine) prepareNotifications(ctx context.Context, r *running, block routing.Provider) error {
 	if _, ok := provider.WithNotifications(r.Provider); !ok {
 		return nil
 	}
@@ -131,8 +112,8 @@ func (e *Engine) prepareNotifications(ctx context.Context, c Config, r *running,
 		}
 		r.notificationSecret = string(stored)
 	}
-	if c.PublicURL != "" {
-		r.notificationURL = c.PublicURL + "/v1/notifications/" + r.name + "/" + r.notificationSecret
+	if e.config.PublicURL != "" {
+		r.notificationURL = e.config.PublicURL + "/v1/notifications/" + r.name + "/" + r.notificationSecret
 	}
 	return nil
 }
@@ -140,7 +121,7 @@ func (e *Engine) prepareNotifications(ctx context.Context, c Config, r *running,
 // capability returns what a provider declares for a payment's operation and method; nil where it takes no
 // such payments, or is not configured any more.
 func (e *Engine) capability(providerName string, req *payment.Request) *payment.Capability {
-	r := e.providers[providerName]
+	r := e.provider(providerName)
 	if r == nil {
 		return nil
 	}
@@ -180,7 +161,7 @@ const (
 
 // tend keeps what is known of the providers fresh: the health of unhealthy ones, the lists of banks and billers.
 func (e *Engine) tend(ctx context.Context) {
-	for _, r := range e.providers {
+	for _, r := range e.inOrder() {
 		r.mu.Lock()
 		check := r.checkedAt.IsZero() || r.health.Unhealthy && e.now().Sub(r.checkedAt) >= checkEvery
 		r.mu.Unlock()
@@ -206,34 +187,22 @@ func (e *Engine) check(ctx context.Context, r *running) {
 	e.noteHealth(r, err)
 }
 
-// refreshFacts makes what is known of the providers visible to the next decisions.
-func (e *Engine) refreshFacts() {
-	e.factsMu.Lock()
-	defer e.factsMu.Unlock()
-	all := make(map[string]routing.ProviderFacts, len(e.providers))
-	for name, r := range e.providers {
-		r.mu.Lock()
-		facts := routing.ProviderFacts{
-			Capabilities: r.info.Capabilities, Health: r.health, Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
-		}
-		for method, list := range r.banks {
-			if list.ReadAt.IsZero() {
-				continue // not known
-			}
-			codes := make(map[string]bool, len(list.Items))
-			for _, b := range list.Items {
-				codes[b.Code] = true
-			}
-			facts.Banks[method] = codes
-		}
-		r.mu.Unlock()
-		all[name] = facts
+// facts are what a decision may know of the provider.
+func (r *running) facts() routing.ProviderFacts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	facts := routing.ProviderFacts{
+		Capabilities: r.info.Capabilities, Health: r.health, Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
 	}
-	e.providerFacts.Store(&all)
-}
-
-// facts returns what a decision at that time may depend on besides the payment and the rules. The payment's id is
-// empty where a payment is only asked about.
-func (e *Engine) facts(now time.Time, paymentID string) routing.Facts {
-	return routing.Facts{Now: now, PaymentID: paymentID, Providers: *e.providerFacts.Load()}
+	for method, list := range r.banks {
+		if list.ReadAt.IsZero() {
+			continue // not known
+		}
+		codes := make(map[string]bool, len(list.Items))
+		for _, b := range list.Items {
+			codes[b.Code] = true
+		}
+		facts.Banks[method] = codes
+	}
+	return facts
 }

@@ -31,17 +31,22 @@ func (e *Engine) History(ctx context.Context, id string, after int64, limit int)
 // Decide answers what the rules say about a payment now, without paying. The request need not be complete.
 func (e *Engine) Decide(_ context.Context, req payment.Request) (payment.Decision, error) {
 	req = req.WithDefaults()
-	return e.rules.Decide(&req, e.facts(e.now(), "")), nil
+	s := e.state.Load()
+	return s.rules.Decide(&req, s.routingFacts(e.now(), "")), nil
 }
 
 // Explain is Decide with every route that was looked at, and why it did or did not match.
 func (e *Engine) Explain(_ context.Context, req payment.Request) (routing.Explanation, error) {
 	req = req.WithDefaults()
-	return e.rules.Explain(&req, e.facts(e.now(), "")), nil
+	s := e.state.Load()
+	return s.rules.Explain(&req, s.routingFacts(e.now(), "")), nil
 }
 
 // Rules returns the rules in force.
-func (e *Engine) Rules() *routing.Rules { return e.rules }
+func (e *Engine) Rules() *routing.Rules { return e.state.Load().rules }
+
+// RulesLoadedAt returns when the rules in force were put into force.
+func (e *Engine) RulesLoadedAt() time.Time { return e.state.Load().loadedAt }
 
 // eventsPage bounds how many events are read from the store at once; eventsPoll is how often other routers'
 // events are looked for.
@@ -94,16 +99,6 @@ func (e *Engine) waitForEvents(ctx context.Context, changed <-chan struct{}) boo
 // EventsEnd returns the cursor after which only events come that happen from now on.
 func (e *Engine) EventsEnd(ctx context.Context) (string, error) { return e.store.FeedEnd(ctx) }
 
-func (e *Engine) providerNames() []string {
-	names := make([]string, 0, len(e.providers))
-	for _, block := range e.rules.Providers() {
-		if e.providers[block.Name] != nil {
-			names = append(names, block.Name)
-		}
-	}
-	return names
-}
-
 // ProviderStatus is what the engine knows of one provider.
 type ProviderStatus struct {
 	Name     string `json:"name"`
@@ -122,11 +117,10 @@ type ProviderStatus struct {
 func (e *Engine) Providers(ctx context.Context) []ProviderStatus {
 	e.refreshBalances(ctx)
 	var out []ProviderStatus
-	for _, name := range e.providerNames() {
-		r := e.providers[name]
+	for _, r := range e.inOrder() {
 		r.mu.Lock()
 		out = append(out, ProviderStatus{
-			Name: name, Plugin: r.plugin, Version: r.info.Version, Healthy: !r.health.Unhealthy, Paused: r.health.Paused,
+			Name: r.name, Plugin: r.plugin, Version: r.info.Version, Healthy: !r.health.Unhealthy, Paused: r.health.Paused,
 			Reason: r.health.Reason, InFlight: r.inFlight.Load(), Balance: r.balance.last,
 		})
 		r.mu.Unlock()
@@ -136,7 +130,7 @@ func (e *Engine) Providers(ctx context.Context) []ProviderStatus {
 
 // NotificationURL is where a provider's webhooks must be sent; "" where it sends none or PublicURL is not set.
 func (e *Engine) NotificationURL(providerName string) string {
-	if r := e.providers[providerName]; r != nil {
+	if r := e.provider(providerName); r != nil {
 		return r.notificationURL
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -42,6 +43,12 @@ type Provider struct {
 
 	at         span            // where its config is written, or the block's label
 	attributes map[string]span // the names in its config block
+}
+
+// SameProcess reports whether a process that was started and configured for p serves other as well.
+func (p Provider) SameProcess(other Provider) bool {
+	return p.Name == other.Name && p.Plugin == other.Plugin && p.SHA256 == other.SHA256 && p.Timeout == other.Timeout &&
+		p.NotificationSecret == other.NotificationSecret && maps.Equal(p.Config, other.Config)
 }
 
 // Format prints the provider's name and plugin, whatever the verb.

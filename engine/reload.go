@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/routing"
+)
+
+// state is the rules in force with their running providers. It does not change: a reload puts another in its place.
+type state struct {
+	rules    *routing.Rules
+	loadedAt time.Time
+	// providers are those of the rules by label, and those that the payments under way may still need.
+	providers map[string]*running
+	facts     map[string]routing.ProviderFacts // by label, as they are now
+	lease     time.Duration                    // of a payment that is looked at
+}
+
+// routingFacts returns what a decision at that time may depend on besides the payment and the rules. The payment's id is
+// empty where a payment is only asked about.
+func (s *state) routingFacts(now time.Time, paymentID string) routing.Facts {
+	return routing.Facts{Now: now, PaymentID: paymentID, Providers: s.facts}
+}
+
+// provider returns a running provider by its label, or nil.
+func (e *Engine) provider(name string) *running { return e.state.Load().providers[name] }
+
+// inOrder returns the providers in the order of the rules.
+func (e *Engine) inOrder() []*running {
+	s := e.state.Load()
+	var all []*running
+	for _, block := range s.rules.Providers() {
+		all = append(all, s.providers[block.Name])
+	}
+	return all
+}
+
+// change puts a changed copy of the state in its place.
+func (e *Engine) change(f func(*state)) {
+	e.stateMu.Lock()
+	defer e.stateMu.Unlock()
+	s := *e.state.Load()
+	f(&s)
+	e.state.Store(&s)
+}
+
+// refreshFacts makes what is known of the providers visible to the next decisions.
+func (e *Engine) refreshFacts() { e.change((*state).readFacts) }
+
+func (s *state) readFacts() {
+	s.facts = make(map[string]routing.ProviderFacts, len(s.providers))
+	for name, r := range s.providers {
+		s.facts[name] = r.facts()
+	}
+}
+
+// Reload reads the rules anew and puts them into force. They are built whole first, their new providers started
+// and configured: with any fault the rules in force stay, and the faults are returned as New returns them. A provider
+// whose block says the same of its process keeps it; one that was changed is started anew, and one that was taken
+// away is closed once the payments under way have ended. Those finish under the rules they began with.
+//
+// Rules().Warnings() tells what Load warned of. ctx bounds the start of the new providers.
+func (e *Engine) Reload(ctx context.Context) error { return e.ReloadFrom(ctx, "") }
+
+// ReloadFrom is Reload, but only if the rules in force have that hash: else it is ErrRulesChanged, and nothing
+// happened. "" = whatever rules are in force.
+func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	e.reloading.Lock()
+	defer e.reloading.Unlock()
+	before := e.state.Load()
+	if hash != "" && hash != before.rules.Hash() {
+		return fmt.Errorf("%w: their hash is %s, not %s", ErrRulesChanged, before.rules.Hash(), hash)
+	}
+	next, err := e.build(ctx, before)
+	if err != nil {
+		return err
+	}
+	// The payments under way may still need what the new rules do not name.
+	var gone, replaced []*running
+	for name, r := range before.providers {
+		switch kept := next.providers[name]; {
+		case kept == nil:
+			next.providers[name] = r
+			if !r.value {
+				gone = append(gone, r)
+			}
+		case kept != r:
+			replaced = append(replaced, r)
+		}
+	}
+	e.change(func(s *state) {
+		*s = *next
+		s.readFacts()
+	})
+	e.tending.wake() // checks the new ones
+	e.log.Info("the rules were reloaded", "before", before.rules.Hash(), "rules", next.rules.Hash())
+	if len(gone)+len(replaced) > 0 {
+		e.draining.Go(func() { e.drain(gone, replaced) })
+	}
+	return nil
+}
+
+// drain closes the providers that new rules do not name any more, or have replaced, when no payment needs them.
+func (e *Engine) drain(gone, replaced []*running) {
+	e.busy.waitAll() // payments that began under the old rules
+	closing := replaced
+	e.reloading.Lock() // which might take one up again
+	e.change(func(s *state) {
+		s.providers = maps.Clone(s.providers)
+		for _, r := range gone {
+			if s.providers[r.name] == r && !s.names(r.name) {
+				delete(s.providers, r.name)
+				closing = append(closing, r)
+			}
+		}
+		s.readFacts()
+	})
+	e.reloading.Unlock()
+	e.busy.waitAll() // looks that have begun since then
+	if err := closeProviders(context.Background(), closing); err != nil {
+		e.log.Warn("a provider that the rules do not name any more could not be closed", "error", err)
+	}
+}
+
+// names reports whether the rules have that provider.
+func (s *state) names(provider string) bool {
+	for _, block := range s.rules.Providers() {
+		if block.Name == provider {
+			return true
+		}
+	}
+	return false
+}
+
+// build loads the rules and starts those of their providers that before does not have. It reports every fault of
+// all of them, and closes what it started when there is one.
+func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
+	rules, diagnostics := routing.Load(e.config.Rules, &routing.Options{Env: e.config.Env})
+	if rules == nil {
+		return nil, diagnostics
+	}
+	for _, d := range diagnostics {
+		e.log.Warn(d.Summary, "file", d.File, "line", d.Line, "detail", d.Detail)
+	}
+	next := &state{rules: rules, loadedAt: e.now(), providers: map[string]*running{}, lease: time.Minute}
+	var started []*running
+	var faults routing.Diagnostics
+	var errs []error
+	for _, block := range rules.Providers() {
+		r := before.providers[block.Name]
+		var err error
+		switch {
+		case r != nil && r.block.SameProcess(block):
+		case r != nil && r.value:
+			err = fmt.Errorf("engine: provider %q is one of Config.Providers, which cannot be configured anew: make a new engine", block.Name)
+		default:
+			if r, err = e.startProvider(ctx, block); r != nil {
+				started = append(started, r)
+			}
+		}
+		var d routing.Diagnostics
+		switch {
+		case errors.As(err, &d):
+			faults = append(faults, d...)
+		case err != nil:
+			errs = append(errs, err)
+		default:
+			next.providers[block.Name] = r
+			next.lease = max(next.lease, 4*r.timeout)
+		}
+	}
+	if len(faults) > 0 {
+		errs = append(errs, faults)
+	}
+	if err := errors.Join(errs...); err != nil {
+		_ = closeProviders(ctx, started)
+		return nil, err
+	}
+	return next, nil
+}
+
+// closeProviders closes all of them at once, within closeTimeout.
+func closeProviders(ctx context.Context, providers []*running) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	errs := make([]error, len(providers))
+	var all sync.WaitGroup
+	for i, r := range providers {
+		all.Go(func() {
+			if err := r.Close(ctx); err != nil {
+				errs[i] = fmt.Errorf("engine: provider %q: %w", r.name, err)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
