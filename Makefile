@@ -36,10 +36,11 @@ verify: ## check that generated code is what its sources say; needs protoc
 dev: build ## see it all work: the router, its plugins and simulated providers
 	bin/router dev
 
-bench: ## payments per second and their latency, beside the parts that bound them
+bench: ## payments per second and their latency, beside the parts that bound them; a store of a million
 	@$(GO) build -trimpath -o bin/bench/ ./bench/...
 	@$(GO) -C bench/postgres build -trimpath -o ../../bin/bench/ . || echo "without the command that measures PostgreSQL"
 	bin/bench/bench
+	bin/bench/stored
 
 torture: build ## the long run: the router is killed 300 times while 15,000 payments are made
 	CAUCE_KILLS=300 CAUCE_PAYMENTS=15000 $(GO) test -run TestKilledAtRandom -timeout 60m -v ./cmd/router/

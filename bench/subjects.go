@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,7 +90,7 @@ var serial atomic.Int64
 func submit(ctx context.Context, p provider.Provider) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	_, err := p.Submit(ctx, provider.Attempt{Key: attemptKey(serial.Add(1)), PaymentID: "pay_bench", Number: 1, Payment: measure.Request()})
+	_, err := p.Submit(ctx, provider.Attempt{Key: measure.AttemptKey(serial.Add(1)), PaymentID: "pay_bench", Number: 1, Payment: measure.Request()})
 	return err
 }
 
@@ -103,43 +102,16 @@ func pay(ctx context.Context, eng *engine.Engine) error {
 	return err
 }
 
-func attemptKey(n int64) string { return fmt.Sprintf("%020d", n) }
-
 // pair writes what the engine writes for one payment: the intent, then the outcome.
 func pair(ctx context.Context, s *pebblestore.Store) error {
-	n := serial.Add(1)
-	req, now := measure.Request(), time.Now().UTC()
-	p := &payment.Payment{}
-	var events []payment.Event
-	add := func(t payment.EventType, data payment.EventData) error {
-		ev := payment.Event{Seq: p.Seq + 1, Type: t, At: now, Data: data}
-		events = append(events, ev)
-		return p.Apply(ev)
-	}
-	decision := payment.Decision{
-		Route: "all", Strategy: "priority", Rules: strings.Repeat("0", 64), Providers: []string{"instant"},
-		Candidates: []payment.Candidate{{Provider: "instant", Eligible: true, Reason: "ok"}}, DecidedAt: now,
-	}
-	key := attemptKey(n)
-	err := errors.Join(
-		add(payment.EventCreated, payment.EventData{Payment: "pay_" + fmt.Sprintf("%026d", n), IdempotencyKey: "bench-" + key, Request: &req}),
-		add(payment.EventDecided, payment.EventData{Decision: &decision}),
-		add(payment.EventAttemptStarted, payment.EventData{Attempt: 1, Provider: "instant", Key: key, DeadlineAt: now.Add(20 * time.Second)}),
-	)
-	p.NextLookupAt = now.Add(22 * time.Second)
+	p, events, err := measure.Intent(serial.Add(1), time.Now())
 	if err == nil {
 		err = s.Create(ctx, p, events)
 	}
 	if err != nil {
 		return err
 	}
-	events = nil
-	err = errors.Join(
-		add(payment.EventAttemptEnded, payment.EventData{Attempt: 1, AttemptStatus: payment.AttemptSucceeded, Reference: "instant-" + key}),
-		add(payment.EventSucceeded, payment.EventData{Attempt: 1, Provider: "instant", Reference: "instant-" + key}),
-	)
-	p.NextLookupAt = time.Time{}
-	if err != nil {
+	if events, err = measure.Outcome(p); err != nil {
 		return err
 	}
 	return s.Append(ctx, p, events)

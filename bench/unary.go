@@ -58,7 +58,7 @@ func startUnary(bin string) (submit func(context.Context) error, closeIt func() 
 func wireAttempt() *pb.Attempt {
 	r := measure.Request()
 	return &pb.Attempt{
-		Key: attemptKey(serial.Add(1)), PaymentId: "pay_bench", Number: 1,
+		Key: measure.AttemptKey(serial.Add(1)), PaymentId: "pay_bench", Number: 1,
 		Payment: &pb.Payment{
 			Operation: string(r.Operation), Method: string(r.Method), Amount: r.Amount.String(), Currency: r.Currency,
 			Country: r.Country, Tax: r.Tax.String(), Reference: r.Reference, Description: r.Description,

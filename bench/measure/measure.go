@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/cauce-pay/cauce/payment"
 )
 
 // Result is what one round gave. Rates are figures about time, not money.
@@ -66,17 +64,4 @@ func middle[T float64 | time.Duration](rounds []Result, of func(Result) T) T {
 	}
 	slices.Sort(values)
 	return values[len(values)/2]
-}
-
-// Request is the payment that is made again and again.
-func Request() payment.Request {
-	return payment.Request{
-		Operation: payment.PayIn, Method: payment.PSE, Amount: payment.Pesos(20000), Tax: payment.Pesos(3193),
-		Reference: "ORDER-1001", Description: "Compra de producto ABC",
-		Payer: payment.Party{
-			Kind: payment.Natural, Name: "Miguel Rodriguez", Document: payment.Document{Type: payment.CC, Number: "1020304050"},
-			Email: "miguel@example.com", Phone: "3057788996", Bank: "1022",
-		},
-		ReturnURL: "https://shop.example/return",
-	}.WithDefaults()
 }

@@ -82,6 +82,7 @@ var table = []room{
 	{packages: "examples/*", may: []string{"payment", "provider", "provider/plugin", "examples/*/sandbox"}, tests: []string{"conformance", "provider/plugin/plugintest"},
 		never: []string{"engine/...", pebble, hcl}, why: "an author copies it, and has nothing but the public packages"},
 	{packages: "bench", may: []string{"..."}, why: "it measures everything"},
+	{packages: "bench/stored", may: []string{"..."}, why: "it measures a router's start"},
 	{packages: "bench/...", may: []string{"payment", "provider", "provider/plugin/..."}, why: "plugins for the benchmarks, and what several commands measure with"},
 	{packages: "internal/lint", tests: []string{"engine/routing"}, why: "it reads the others"},
 }
