@@ -3,6 +3,7 @@ package routing
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/expr-lang/expr/file"
@@ -20,60 +21,90 @@ const memoryBudget = 10_000
 //
 // A condition that cannot be computed (its arithmetic overflows) does not hold; Decision.Faults says so.
 func (r *Rules) Decide(req *payment.Request, facts Facts) payment.Decision {
-	e := r.evaluator(req, facts.Now)
-	defer r.release(e)
 	d := payment.Decision{Rules: r.hash, DecidedAt: facts.Now, Providers: []string{}, Candidates: []payment.Candidate{}}
-	for _, route := range r.routes {
-		failed, err := e.first(route)
-		if err != nil {
-			if d.Faults == nil {
-				d.Faults = map[string]string{}
-			}
-			d.Faults[route.name] = cannotCompute(failed, err)
+	matched, faults := r.match(req, facts.Now)
+	for route, fault := range faults {
+		if route > matched {
+			continue
 		}
-		if failed == nil {
-			route.decide(&d, req, facts)
-			break
+		if d.Faults == nil {
+			d.Faults = map[string]string{}
 		}
+		d.Faults[r.routes[route].name] = fault
+	}
+	if matched != noRoute {
+		r.routes[matched].decide(&d, req, facts)
 	}
 	return d
+}
+
+// Match returns the name of the route that Decide would take, "" if there is none, without looking at its candidates.
+// It allocates nothing where the conditions are made of comparisons of single fields with constants.
+func (r *Rules) Match(req *payment.Request, now time.Time) string {
+	matched, _ := r.match(req, now)
+	if matched == noRoute {
+		return ""
+	}
+	return r.routes[matched].name
+}
+
+// match returns the first route whose condition holds, or noRoute, and why routes could not be computed.
+func (r *Rules) match(req *payment.Request, now time.Time) (route int, faults map[int]string) {
+	s := search{rules: r, req: req, now: now, found: noRoute}
+	s.visit(r.index)
+	if s.e != nil {
+		r.release(s.e)
+	}
+	return s.found, s.faults
 }
 
 // evaluator runs conditions on one payment. It is reused, so that a decision allocates little.
 type evaluator struct {
 	vm  vm.VM
-	env map[string]any // what the conditions read, by key of their references
+	req *payment.Request
+	now time.Time
+	env map[string]any // what the programs have read, by key of their references
 }
 
 func (r *Rules) evaluator(req *payment.Request, now time.Time) *evaluator {
 	e, _ := r.evaluators.Get().(*evaluator)
 	if e == nil {
-		e = &evaluator{vm: vm.VM{MemoryBudget: memoryBudget}, env: make(map[string]any, len(r.references))}
+		e = &evaluator{vm: vm.VM{MemoryBudget: memoryBudget}, env: map[string]any{}}
 	}
-	for _, ref := range r.references {
-		e.env[ref.key] = ref.value(req, now)
-	}
+	e.req, e.now = req, now
 	return e
 }
 
 // release forgets the payment: a pool may keep its content for long.
 func (r *Rules) release(e *evaluator) {
+	e.req = nil
 	clear(e.env)
 	clear(e.vm.Stack[:cap(e.vm.Stack)])
 	r.evaluators.Put(e)
 }
 
-// first returns the first of a route's conditions that does not hold, nil if all do, and why it could not be
-// computed, if that is so.
-func (e *evaluator) first(r *route) (*condition, error) {
-	for i := range r.conditions {
-		c := &r.conditions[i]
-		result, err := e.vm.Run(c.program, e.env)
-		if holds, _ := result.(bool); err != nil || !holds {
-			return c, err
+// first returns the first condition that does not hold, nil if all do, and why it could not be computed, if that is so.
+func (e *evaluator) first(conditions []condition) (*condition, error) {
+	for i := range conditions {
+		if holds, err := e.holds(&conditions[i]); err != nil || !holds {
+			return &conditions[i], err
 		}
 	}
 	return nil, nil
+}
+
+func (e *evaluator) holds(c *condition) (bool, error) {
+	if c.program == nil {
+		return slices.ContainsFunc(c.boxes, func(b box) bool { return b.holds(e.req, e.now) }), nil
+	}
+	for _, ref := range c.reads {
+		if _, ok := e.env[ref.key]; !ok {
+			e.env[ref.key] = ref.value(e.req, e.now)
+		}
+	}
+	result, err := e.vm.Run(c.program, e.env)
+	holds, _ := result.(bool)
+	return holds, err
 }
 
 // cannotCompute says why a condition has no value, without expr's excerpt of it.

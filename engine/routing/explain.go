@@ -35,7 +35,7 @@ func (r *Rules) Explain(req *payment.Request, facts Facts) Explanation {
 			x.Routes[i] = v
 			continue
 		}
-		failed, err := e.first(route)
+		failed, err := e.first(route.conditions)
 		switch {
 		case err != nil:
 			v.Reason = cannotCompute(failed, err)
@@ -60,7 +60,7 @@ func (e *evaluator) values(c *condition, req *payment.Request) string {
 	for _, ref := range c.reads {
 		switch {
 		case ref.text == nil:
-			read = append(read, ref.key+" is "+fmt.Sprint(e.env[ref.key]))
+			read = append(read, ref.key+" is "+fmt.Sprint(ref.value(req, e.now)))
 		case ref.text(req) == "":
 			read = append(read, ref.key+" is absent")
 		case ref.personal:

@@ -97,7 +97,8 @@ func FuzzWhen(f *testing.F) {
 		if conditions == nil {
 			return
 		}
-		r := &Rules{routes: []*route{{name: "r", conditions: conditions, reject: "no"}}, references: x.used}
+		r := &Rules{routes: []*route{{name: "r", conditions: conditions, reject: "no"}}}
+		r.compile()
 		req := testRequest()
 		first, second := asJSON(t, r.Decide(&req, testFacts())), asJSON(t, r.Decide(&req, testFacts()))
 		if first != second {

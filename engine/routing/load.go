@@ -116,7 +116,7 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 	if ds.HasErrors() {
 		return nil, ds
 	}
-	r.references = l.language.used
+	r.compile()
 	r.warnings = ds
 	return r, slices.Clone(ds)
 }

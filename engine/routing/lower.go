@@ -338,7 +338,7 @@ func (x *expression) call(n *ast.CallNode) operand {
 func (x *expression) format(layout string) *reference {
 	key := fmt.Sprintf("now.Format(%q)", layout)
 	if x.references[key] == nil {
-		x.references[key] = clockReference(key, func(t time.Time) any { return t.Format(layout) })
+		x.references[key] = clockTextReference(key, func(t time.Time) string { return t.Format(layout) })
 	}
 	return x.references[key]
 }

@@ -35,15 +35,25 @@ func (k kind) String() string {
 // reference is something that conditions read: a field of the payment, metadata.KEY, or a part of now. key is how
 // it is written.
 type reference struct {
-	key   string
-	kind  kind
-	value func(req *payment.Request, now time.Time) any // string or int; amounts in hundredths
+	key  string
+	kind kind
+	// One of them gives its value, by kind; amounts in hundredths.
+	word   func(req *payment.Request, now time.Time) string
+	number func(req *payment.Request, now time.Time) int
 	// text is the value for an explanation; "" where the field is absent. nil for parts of now.
 	text func(*payment.Request) string
 	// optional: a payment may leave it out.
 	optional bool
 	// personal data is never shown.
 	personal bool
+}
+
+// value is what expr reads: a string or an int.
+func (r *reference) value(req *payment.Request, now time.Time) any {
+	if r.kind == textKind {
+		return r.word(req, now)
+	}
+	return r.number(req, now)
 }
 
 // always are the fields that every valid payment has.
@@ -58,17 +68,17 @@ var shown = []string{
 func fieldReference(f payment.Field) *reference {
 	r := &reference{
 		key: f.Path, kind: textKind, text: f.Text,
-		value:    func(req *payment.Request, _ time.Time) any { return f.Text(req) },
+		word:     func(req *payment.Request, _ time.Time) string { return f.Text(req) },
 		optional: !slices.Contains(always, f.Path),
 		personal: !slices.Contains(always, f.Path) && !slices.Contains(shown, f.Path),
 	}
 	switch f.Path {
 	case "amount":
 		r.kind = amountKind
-		r.value = func(req *payment.Request, _ time.Time) any { return int(req.Amount.Minor()) }
+		r.number = func(req *payment.Request, _ time.Time) int { return int(req.Amount.Minor()) }
 	case "tax":
 		r.kind, r.optional = amountKind, false // absent is zero, which no test mistakes
-		r.value = func(req *payment.Request, _ time.Time) any { return int(req.Tax.Minor()) }
+		r.number = func(req *payment.Request, _ time.Time) int { return int(req.Tax.Minor()) }
 	}
 	return r
 }
@@ -76,36 +86,44 @@ func fieldReference(f payment.Field) *reference {
 func metadataReference(key string) *reference {
 	return &reference{
 		key: "metadata." + key, kind: textKind, optional: true, personal: true,
-		value: func(req *payment.Request, _ time.Time) any { return req.Metadata[key] },
-		text:  func(req *payment.Request) string { return req.Metadata[key] },
+		word: func(req *payment.Request, _ time.Time) string { return req.Metadata[key] },
+		text: func(req *payment.Request) string { return req.Metadata[key] },
 	}
 }
 
 // clock are the parts of now, as Go's time.Time has them.
-var clock = map[string]func(time.Time) any{
-	"now.Year()":             func(t time.Time) any { return t.Year() },
-	"now.Month()":            func(t time.Time) any { return int(t.Month()) },
-	"now.Month().String()":   func(t time.Time) any { return t.Month().String() },
-	"now.Day()":              func(t time.Time) any { return t.Day() },
-	"now.YearDay()":          func(t time.Time) any { return t.YearDay() },
-	"now.Weekday()":          func(t time.Time) any { return int(t.Weekday()) },
-	"now.Weekday().String()": func(t time.Time) any { return t.Weekday().String() },
-	"now.Hour()":             func(t time.Time) any { return t.Hour() },
-	"now.Minute()":           func(t time.Time) any { return t.Minute() },
-	"now.Second()":           func(t time.Time) any { return t.Second() },
-	"now.Unix()":             func(t time.Time) any { return int(t.Unix()) },
+var clock = map[string]func(time.Time) int{
+	"now.Year()":    time.Time.Year,
+	"now.Month()":   func(t time.Time) int { return int(t.Month()) },
+	"now.Day()":     time.Time.Day,
+	"now.YearDay()": time.Time.YearDay,
+	"now.Weekday()": func(t time.Time) int { return int(t.Weekday()) },
+	"now.Hour()":    time.Time.Hour,
+	"now.Minute()":  time.Time.Minute,
+	"now.Second()":  time.Time.Second,
+	"now.Unix()":    func(t time.Time) int { return int(t.Unix()) },
 }
+
+// clockTexts are those that are texts.
+var clockTexts = map[string]func(time.Time) string{
+	"now.Month().String()":   func(t time.Time) string { return t.Month().String() },
+	"now.Weekday().String()": func(t time.Time) string { return t.Weekday().String() },
+}
+
+// clockKeys are the names of both, in order.
+var clockKeys = slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(clock)), slices.Collect(maps.Keys(clockTexts))...)))
 
 // bogota is the time zone of now. Colombia has no daylight saving time.
 var bogota = time.FixedZone("America/Bogota", -5*60*60)
 
-func clockReference(key string, part func(time.Time) any) *reference {
-	r := &reference{key: key, kind: integerKind}
-	r.value = func(_ *payment.Request, now time.Time) any { return part(now.In(bogota)) }
-	if _, ok := part(time.Time{}).(string); ok {
-		r.kind = textKind
-	}
-	return r
+func clockReference(key string, part func(time.Time) int) *reference {
+	return &reference{key: key, kind: integerKind,
+		number: func(_ *payment.Request, now time.Time) int { return part(now.In(bogota)) }}
+}
+
+func clockTextReference(key string, part func(time.Time) string) *reference {
+	return &reference{key: key, kind: textKind,
+		word: func(_ *payment.Request, now time.Time) string { return part(now.In(bogota)) }}
 }
 
 func newLanguage(locals map[string]constant) *language {
@@ -121,6 +139,9 @@ func newLanguage(locals map[string]constant) *language {
 	for key, part := range clock {
 		l.references[key] = clockReference(key, part)
 	}
+	for key, part := range clockTexts {
+		l.references[key] = clockTextReference(key, part)
+	}
 	return l
 }
 
@@ -135,7 +156,6 @@ func (x *expression) use(r *reference) operand {
 			t = reflect.TypeFor[string]()
 		}
 		x.compiling.Env.Fields[r.key] = x.compiling.NtCache.FromType(t)
-		x.used = append(x.used, r)
 	}
 	return operand{kind: r.kind, node: &ast.IdentifierNode{Value: r.key}}
 }
@@ -219,7 +239,7 @@ func (x *expression) unknownName(key string, segments []segment) operand {
 	detail := "Write " + someOf(prefixed(prefix, x.nextNames(prefix))) + "."
 	switch segments[0].name {
 	case "now":
-		detail = "Write " + oneOf(append(slices.Sorted(maps.Keys(clock)), "now.Format('15:04')")) + "."
+		detail = "Write " + oneOf(append(slices.Clone(clockKeys), "now.Format('15:04')")) + "."
 	case "metadata":
 		detail = "Write metadata.KEY, with a key that the callers give."
 	}
@@ -243,7 +263,7 @@ func (x *expression) nextNames(prefix string) []string {
 	if prefix == "" {
 		return append(next, "metadata", "local", "now")
 	}
-	for _, key := range slices.Sorted(maps.Keys(clock)) {
+	for _, key := range clockKeys {
 		add(key)
 	}
 	if prefix == "now." {

@@ -21,7 +21,7 @@ type Rules struct {
 	tests      []Test
 	providers  []Provider
 	routes     []*route
-	references []*reference // what the conditions read
+	index      *index
 	warnings   Diagnostics
 	evaluators sync.Pool // of *evaluator
 }
@@ -30,11 +30,30 @@ type Rules struct {
 type route struct {
 	name        string
 	conditions  []condition // all must hold; none = every payment matches
+	boxes       []box       // what the index searches for: the normal form of as many of them as it can
+	residue     []condition // the others
 	reject      string      // else candidates
 	strategy    *strategy
 	candidates  []candidate  // in written order
 	successRate *SuccessRate // with that strategy
 	failover    payment.Failover
+}
+
+// normalize divides the conditions between the index and expr. One after a condition that may fail is left where it
+// is: a condition that does not hold keeps those behind it from being computed, and from failing.
+func (r *route) normalize() {
+	r.boxes = truth(true)
+	mayFail := false
+	for _, c := range r.conditions {
+		if c.program == nil && !mayFail {
+			if boxes, ok := allOf(r.boxes, c.boxes); ok {
+				r.boxes = boxes
+				continue
+			}
+		}
+		r.residue = append(r.residue, c)
+		mayFail = mayFail || c.mayFail
+	}
 }
 
 // Server says where the daemon listens. The library ignores it.

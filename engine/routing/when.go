@@ -37,7 +37,9 @@ const _ = uint(bits.UintSize - 64)
 type condition struct {
 	text    string
 	reads   []*reference
-	program *vm.Program
+	boxes   []box       // its normal form
+	program *vm.Program // instead, where it has none
+	mayFail bool        // the program may end without a value
 }
 
 // when reads a route's condition.
@@ -159,12 +161,17 @@ func (x *expression) compile(text string) []condition {
 		if !x.isCondition(part.node, o) || len(x.faults) > 0 {
 			continue
 		}
+		if boxes, ok := x.boxes(o.node, false); ok {
+			conditions = append(conditions, condition{text: part.text, reads: x.reads, boxes: boxes})
+			continue
+		}
+		mayFail := mayFail(o.node)
 		program, err := x.program(o.node)
 		if err != nil {
 			x.fail(x.extent(part.node), "Expression cannot be compiled", err.Error())
 			continue
 		}
-		conditions = append(conditions, condition{part.text, x.reads, program})
+		conditions = append(conditions, condition{text: part.text, reads: x.reads, program: program, mayFail: mayFail})
 	}
 	if len(x.faults) > 0 {
 		return nil
@@ -339,7 +346,6 @@ func (x *expression) shown(n ast.Node) string { return x.slice(x.extent(n)) }
 type language struct {
 	locals     map[string]constant
 	references map[string]*reference
-	used       []*reference // those that conditions read
 	parsing    *conf.Config
 	compiling  *conf.Config
 }

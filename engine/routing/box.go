@@ -1,0 +1,196 @@
+package routing
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// A condition of equality, membership and range tests has a normal form: it holds where one of its boxes does, and
+// a box holds where all its tests do, one for each reference. Boxes can be searched by an index, and compared with
+// one another before there is a payment.
+
+// box is a conjunction. One without tests always holds.
+type box []test
+
+// test asks of a text that it is (or, with not, is none) of some texts; of a number, that it is in one of some ranges.
+type test struct {
+	of     *reference
+	not    bool
+	texts  []string   // sorted
+	ranges []interval // sorted, with a gap between any two
+}
+
+// interval is a range of whole numbers, both ends included; amounts are in hundredths.
+type interval struct{ from, to int }
+
+var everyNumber = interval{math.MinInt, math.MaxInt}
+
+// Bounds of a normal form; what is larger is left to expr.
+const (
+	maxBoxes = 16
+	maxTests = 64 // in one box: index marks them in 64 bits
+)
+
+func (t *test) holds(req *payment.Request, now time.Time) bool {
+	if t.of.kind == textKind {
+		return t.holdsText(t.of.word(req, now))
+	}
+	return t.holdsNumber(t.of.number(req, now))
+}
+
+func (t *test) holdsText(s string) bool {
+	if len(t.texts) == 1 {
+		return (t.texts[0] == s) != t.not
+	}
+	_, found := slices.BinarySearch(t.texts, s)
+	return found != t.not
+}
+
+func (t *test) holdsNumber(n int) bool {
+	for _, r := range t.ranges {
+		if n <= r.to {
+			return n >= r.from
+		}
+	}
+	return false
+}
+
+// never reports that no value passes; always, that every value does.
+func (t *test) never() bool { return len(t.texts) == 0 && len(t.ranges) == 0 && !t.not }
+func (t *test) always() bool {
+	return t.not && len(t.texts) == 0 || len(t.ranges) == 1 && t.ranges[0] == everyNumber
+}
+
+func (t test) negated() test {
+	if t.of.kind == textKind {
+		t.not = !t.not
+		return t
+	}
+	var gaps []interval
+	from := everyNumber.from
+	for _, r := range t.ranges {
+		if r.from > from {
+			gaps = append(gaps, interval{from, r.from - 1})
+		}
+		if r.to == everyNumber.to {
+			t.ranges = gaps
+			return t
+		}
+		from = r.to + 1
+	}
+	t.ranges = append(gaps, interval{from, everyNumber.to})
+	return t
+}
+
+// and returns the test that holds where both do. They are of the same reference.
+func (t test) and(u test) test {
+	switch {
+	case t.of.kind != textKind:
+		t.ranges = intersect(t.ranges, u.ranges)
+	case t.not && u.not:
+		t.texts = slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.texts, u.texts))))
+	case t.not:
+		return u.and(t)
+	default:
+		t.texts = slices.DeleteFunc(slices.Clone(t.texts), func(s string) bool { return !u.holdsText(s) })
+	}
+	return t
+}
+
+func (t test) or(u test) test { return t.negated().and(u.negated()).negated() }
+
+func intersect(a, b []interval) []interval {
+	var both []interval
+	for len(a) > 0 && len(b) > 0 {
+		if r := (interval{max(a[0].from, b[0].from), min(a[0].to, b[0].to)}); r.from <= r.to {
+			both = append(both, r)
+		}
+		if a[0].to < b[0].to {
+			a = a[1:]
+		} else {
+			b = b[1:]
+		}
+	}
+	return both
+}
+
+func (b box) holds(req *payment.Request, now time.Time) bool {
+	for i := range b {
+		if !b[i].holds(req, now) {
+			return false
+		}
+	}
+	return true
+}
+
+// test returns what the box asks of a reference, or nil.
+func (b box) test(of *reference) *test {
+	for i := range b {
+		if b[i].of == of {
+			return &b[i]
+		}
+	}
+	return nil
+}
+
+// and returns the box that holds where both do; possible is false where there is no such value.
+func (b box) and(c box) (both box, possible bool) {
+	both = slices.Clone(b)
+	for _, u := range c {
+		if t := both.test(u.of); t == nil {
+			both = append(both, u)
+		} else if *t = t.and(u); t.never() {
+			return nil, false
+		}
+	}
+	return both, true
+}
+
+// allOf returns the boxes of a && b. ok is false where they are too many or too large.
+func allOf(a, b []box) (product []box, ok bool) {
+	if len(a)*len(b) > maxBoxes {
+		return nil, false
+	}
+	for _, left := range a {
+		for _, right := range b {
+			both, possible := left.and(right)
+			if len(both) > maxTests {
+				return nil, false
+			}
+			if possible {
+				product = append(product, both)
+			}
+		}
+	}
+	return product, true
+}
+
+// anyOf returns the boxes of a || b. Single tests of one reference become one test.
+func anyOf(a, b []box) (sum []box, ok bool) {
+	sum = slices.Clone(a)
+	for _, c := range b {
+		i := -1
+		if len(c) == 1 {
+			i = slices.IndexFunc(sum, func(s box) bool { return len(s) == 1 && s[0].of == c[0].of })
+		}
+		switch {
+		case i < 0:
+			sum = append(sum, c)
+		default:
+			if sum[i] = boxOf(sum[i][0].or(c[0])); len(sum[i]) == 0 {
+				return []box{{}}, true
+			}
+		}
+	}
+	return sum, len(sum) <= maxBoxes
+}
+
+func boxOf(t test) box {
+	if t.always() {
+		return box{}
+	}
+	return box{t}
+}
