@@ -151,7 +151,8 @@ type rule struct {
 
 func rules() []rule {
 	return slices.Concat(contractRules(), configRules(), submitRules(), amountRules(), documentRules(), lookupRules(),
-		idempotencyRules(), ambiguityRules())
+		idempotencyRules(), ambiguityRules(), notificationRules(), tokenRules(), deadlineRules(), directoryRules(),
+		statementRules(), privacyRules(), hostileRules(), loadRules())
 }
 
 // Checks lists every check, those that do not apply with their verdict.

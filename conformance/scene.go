@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +17,9 @@ import (
 type scene struct {
 	T
 	*Suite
-	ctx  context.Context
-	open []provider.Provider
+	ctx     context.Context
+	open    []provider.Provider
+	servers []*http.Server
 }
 
 func (s *scene) fatalf(format string, args ...any) {
@@ -38,6 +40,9 @@ func (s *scene) close() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), 5*time.Second)
 		_ = p.Close(ctx)
 		cancel()
+	}
+	for _, server := range s.servers {
+		_ = server.Close()
 	}
 }
 
