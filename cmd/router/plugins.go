@@ -37,6 +37,9 @@ func startProvider(ctx context.Context, block routing.Provider) (provider.Provid
 	given := make(provider.Config, len(block.Config))
 	for name, value := range block.Config {
 		given[name] = value.Text
+		if f, ok := p.Info().Config.Field(name); ok && value.Text == standIn("") {
+			given[name] = standInAs(f)
+		}
 	}
 	config, err := p.Info().Config.Resolve(given)
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/provider"
 )
 
 // loadWithoutSecrets reads rules where their secrets need not be known, to check them or to ask what they would
@@ -38,3 +39,16 @@ func loadWith(path string, o routing.Options) (*routing.Rules, routing.Diagnosti
 
 // standIn stands for a variable of the environment that is not set: it can be a text and an absolute URL.
 func standIn(string) string { return "https://not-set.example" }
+
+// standInAs makes the stand-in fit an attribute: not every text is a URL, and some must be one of a few words.
+func standInAs(f provider.ConfigField) string {
+	switch {
+	case len(f.OneOf) > 0:
+		return f.OneOf[0]
+	case f.Type == provider.String:
+		return "not-set"
+	case f.Type == provider.URL:
+		return standIn("")
+	}
+	return f.Default
+}
