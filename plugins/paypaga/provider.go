@@ -174,10 +174,8 @@ func (p *paypaga) search(ctx context.Context, key string) (provider.Outcome, err
 	switch {
 	case len(found) == 1:
 		return found[0].outcome()
-	case len(found) > 1:
-		return provider.Outcome{}, unclear("", "it has %d pay-ins under one reference", len(found))
 	case len(list) > 0:
-		return provider.Outcome{}, unclear("", "it answered a search with pay-ins under other references")
+		return provider.Outcome{}, unclear("", "it answered a search with %d pay-ins, %d of them under the reference", len(list), len(found))
 	}
 	return absent(resp.Status), nil
 }

@@ -352,6 +352,20 @@ func TestFaultsOfTheToken(t *testing.T) {
 	}
 }
 
+// A check that is not answered says that PayPaga cannot be reached, not that anything is in doubt.
+func TestFaultsOfACheck(t *testing.T) {
+	t.Parallel()
+	s := newSimulator(t)
+	p := at(t, s.url)
+	for _, do := range []string{"drop_before", "drop_after"} {
+		s.fault(map[string]any{"on": "banks", "do": do, "times": 2}) // a GET on a connection that breaks is made once more
+		if err := p.Check(t.Context()); codeOf(t, err) != provider.CodeUnavailable {
+			t.Errorf("%s: %v", do, err)
+		}
+		s.post("reset", nil)
+	}
+}
+
 // Whatever happens to a look-up, it claims nothing.
 func TestFaultsOfALookup(t *testing.T) {
 	t.Parallel()

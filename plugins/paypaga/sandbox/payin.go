@@ -115,12 +115,11 @@ func search(c *call) sandbox.Answer {
 	q := c.Request.URL.Query()
 	found := []record{}
 	for _, t := range slices.Backward(c.Transactions()) {
-		r := show(c.Books, t)
 		matches := func(name, value string) bool { return !q.Has(name) || q.Get(name) == value }
-		filtered := matches("merchant_transaction_reference", r.Reference) && matches("merchant_order_reference", r.OrderReference) &&
-			matches("transaction_id", r.ID) && matches("status", r.Status)
+		filtered := matches("merchant_transaction_reference", t.Detail.Reference) && matches("merchant_order_reference", t.Detail.OrderReference) &&
+			matches("transaction_id", t.ID) && matches("status", word(c.Books, t, t.Status))
 		if filtered || c.Mode("search") == "ignored" {
-			found = append(found, r)
+			found = append(found, show(c.Books, t))
 		}
 	}
 	total := len(found)
