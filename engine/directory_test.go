@@ -1,14 +1,19 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/cauce-pay/cauce/engine"
+	"github.com/cauce-pay/cauce/engine/store/pebblestore"
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
+	"github.com/cauce-pay/cauce/provider/providertest"
 )
 
 func TestBanks(t *testing.T) {
@@ -98,6 +103,20 @@ func TestListsAreKept(t *testing.T) {
 		banks, err := b.Banks(t.Context(), "")
 		return err == nil && banks[0].Code == "1007" && slices.Equal(billerIDs(t, b.Engine), []string{"vanti"})
 	})
+
+	acme.SetBanks().SetBills([]provider.Biller{biller("etb", "ETB")})
+	read := b.clock.Now()
+	b.clock.Advance(23*time.Hour + 30*time.Minute)
+	until(t, "the list of billers is read again", func() bool {
+		b.clock.Advance(time.Minute)
+		return slices.Equal(billerIDs(t, b.Engine), []string{"etb"})
+	})
+	if age := b.clock.Now().Sub(read); age > 36*time.Hour {
+		t.Errorf("it was read again after %s", age)
+	}
+	if banks, err := b.Banks(t.Context(), ""); err != nil || len(banks) != 1 {
+		t.Errorf("an empty list took the place of a good one: %v, %v", banks, err)
+	}
 }
 
 func TestBill(t *testing.T) {
@@ -143,6 +162,31 @@ func TestBill(t *testing.T) {
 				t.Errorf("got %s (%v), want %s", got, err, c.want)
 			}
 		})
+	}
+}
+
+// misreader tells another bill than the one asked for.
+type misreader struct{ *providertest.Provider }
+
+func (m misreader) Bill(ctx context.Context, biller, _ string) (provider.BillDetail, error) {
+	return m.Provider.Bill(ctx, biller, "2")
+}
+
+func TestBillOfAnother(t *testing.T) {
+	t.Parallel()
+	st, err := pebblestore.Open("data", &pebblestore.Options{FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	acme := misreader{providertest.New("acme").SetBills([]provider.Biller{biller("etb", "ETB")}, provider.BillDetail{Biller: "etb", Reference: "2"})}
+	e, err := engine.New(t.Context(), engine.Config{Rules: writeRules(t, one), Store: st, Providers: map[string]provider.Provider{"acme": acme}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if bill, err := e.Bill(t.Context(), "etb", "1"); provider.CodeOf(err) != provider.CodeUnknown {
+		t.Errorf("got %+v, %v", bill, err)
 	}
 }
 
