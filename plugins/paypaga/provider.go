@@ -152,6 +152,9 @@ func (p *paypaga) retrieve(ctx context.Context, id string) (provider.Outcome, er
 // search finds a pay-in by our reference among those that PayPaga answers with. A list without it proves that there
 // is none only where it is empty: whether PayPaga minds the parameter is not documented.
 func (p *paypaga) search(ctx context.Context, key string) (provider.Outcome, error) {
+	if !isKey(key) {
+		return provider.Outcome{}, unclear("", "it can be asked by a transaction_id or a reference of letters, digits, hyphens and underscores only")
+	}
 	resp, err := p.api.searchPayIns(ctx, key)
 	switch {
 	case err != nil:

@@ -120,6 +120,8 @@ func TestLookup(t *testing.T) {
 		"unknown id":                {byID, refusalOf(404, "NOT_FOUND", `{}`), answer{}, provider.Absent, ""},
 		"unknown id, known key":     {provider.Query{Key: reference, Reference: transactionID}, refusalOf(404, "NOT_FOUND", `{}`), answer{}, provider.Pending, ""},
 		"not an id":                 {provider.Query{Reference: "../config"}, answer{}, answer{}, "", provider.CodeUnknown},
+		"neither key nor id":        {provider.Query{}, answer{}, list(), "", provider.CodeUnknown},
+		"not a key":                 {provider.Query{Key: "a b"}, answer{}, list(), "", provider.CodeUnknown},
 		"an error":                  {byID, refusalOf(500, "INTERNAL_ERROR", `{}`), answer{}, "", provider.CodeUnknown},
 		"no JSON":                   {byID, answer{200, "<html>"}, answer{}, "", provider.CodeUnknown},
 		"no amount":                 {byID, answer{200, record(t, map[string]any{"transaction_amount": nil})}, answer{}, "", provider.CodeUnknown},
