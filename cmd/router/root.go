@@ -35,7 +35,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(),
+		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
 		newProvidersLockCmd(), newProvidersCmd(), newExportCmd(), newBackupCmd(), newRestoreCmd(),
 		newKeyNewCmd(), newPluginNewCmd(), newVersionCmd(),

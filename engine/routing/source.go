@@ -34,11 +34,7 @@ const testSuffix = "_test.hcl"
 // readSources reads a file of rules, or every *.hcl of a directory that is not a *_test.hcl, in name order, and the
 // latter too if tests are asked for. dir is where relative paths in the rules start.
 func readSources(path string, tests bool) (sources []*source, dir string, ds Diagnostics) {
-	fail := func(name, format string, args ...any) {
-		ds = append(ds, Diagnostic{
-			Severity: Error, File: name, Summary: "Rules cannot be read", Detail: fmt.Sprintf(format, args...),
-		})
-	}
+	fail := func(name, format string, args ...any) { ds = append(ds, unreadable(name, format, args...)) }
 	names, dir, err := rulesFiles(path, tests)
 	if err != nil {
 		fail(path, "%s.", describeFileError(err))
@@ -53,7 +49,7 @@ func readSources(path string, tests bool) (sources []*source, dir string, ds Dia
 		case err != nil:
 			fail(name, "%s.", describeFileError(err))
 		case len(content) > maxFileBytes:
-			fail(name, "The file is larger than %d bytes. Rules may be spread over several files of one directory.", maxFileBytes)
+			ds = append(ds, tooLargeFile(name))
 		default:
 			s := newSource(name, content)
 			s.tests = tests && name != path && strings.HasSuffix(name, testSuffix)
@@ -65,6 +61,14 @@ func readSources(path string, tests bool) (sources []*source, dir string, ds Dia
 		}
 	}
 	return sources, dir, ds
+}
+
+func unreadable(name, format string, args ...any) Diagnostic {
+	return Diagnostic{Severity: Error, File: name, Summary: "Rules cannot be read", Detail: fmt.Sprintf(format, args...)}
+}
+
+func tooLargeFile(name string) Diagnostic {
+	return unreadable(name, "The file is larger than %d bytes. Rules may be spread over several files of one directory.", maxFileBytes)
 }
 
 func rulesFiles(path string, tests bool) (names []string, dir string, err error) {
