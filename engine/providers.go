@@ -28,7 +28,8 @@ type running struct {
 	inFlight           atomic.Int64
 
 	mu        sync.Mutex
-	health    payment.Health
+	health    payment.Health // what its answers say; see condition
+	paused    *pause         // nil = it is not
 	checkedAt time.Time
 	banks     map[payment.Method]*kept[provider.Bank] // one for each of its methods, where it lists banks
 	billers   kept[provider.Biller]
@@ -71,6 +72,9 @@ func (e *Engine) startProvider(ctx context.Context, block routing.Provider) (*ru
 	r.info = p.Info()
 	r.keyRetention = time.Duration(r.info.KeyRetention)
 	if err := e.prepareNotifications(ctx, r, block); err != nil {
+		return r, err
+	}
+	if err := e.loadPause(ctx, r); err != nil {
 		return r, err
 	}
 	return r, e.loadDirectories(ctx, r)
@@ -162,6 +166,9 @@ const (
 // tend keeps what is known of the providers fresh: the health of unhealthy ones, the lists of banks and billers.
 func (e *Engine) tend(ctx context.Context) {
 	for _, r := range e.inOrder() {
+		if err := e.loadPause(ctx, r); err != nil { // another router may have paused it
+			e.log.Warn("what is known of a provider may be old", "provider", r.name, "error", err)
+		}
 		r.mu.Lock()
 		check := r.checkedAt.IsZero() || r.health.Unhealthy && e.now().Sub(r.checkedAt) >= checkEvery
 		r.mu.Unlock()
@@ -170,6 +177,7 @@ func (e *Engine) tend(ctx context.Context) {
 		}
 		e.refreshDirectories(ctx, r)
 	}
+	e.refreshFacts()
 	e.tending.wakeAt(e.now().Add(tendingEvery))
 }
 
@@ -187,12 +195,22 @@ func (e *Engine) check(ctx context.Context, r *running) {
 	e.noteHealth(r, err)
 }
 
+// condition is the provider's health with what else keeps payments from it. The caller holds r.mu.
+func (r *running) condition() payment.Health {
+	h := r.health
+	if r.paused != nil {
+		h.Paused = true
+		h.Reason = orElse(h.Reason, r.paused.Reason)
+	}
+	return h
+}
+
 // facts are what a decision may know of the provider.
 func (r *running) facts() routing.ProviderFacts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	facts := routing.ProviderFacts{
-		Capabilities: r.info.Capabilities, Health: r.health, Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
+		Capabilities: r.info.Capabilities, Health: r.condition(), Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
 	}
 	for method, list := range r.banks {
 		if list.ReadAt.IsZero() {

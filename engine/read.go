@@ -119,9 +119,10 @@ func (e *Engine) Providers(ctx context.Context) []ProviderStatus {
 	var out []ProviderStatus
 	for _, r := range e.inOrder() {
 		r.mu.Lock()
+		h := r.condition()
 		out = append(out, ProviderStatus{
-			Name: r.name, Plugin: r.plugin, Version: r.info.Version, Healthy: !r.health.Unhealthy, Paused: r.health.Paused,
-			Reason: r.health.Reason, InFlight: r.inFlight.Load(), Balance: r.balance.last,
+			Name: r.name, Plugin: r.plugin, Version: r.info.Version, Healthy: !h.Unhealthy, Paused: h.Paused,
+			Reason: h.Reason, InFlight: r.inFlight.Load(), Balance: r.balance.last,
 		})
 		r.mu.Unlock()
 	}

@@ -210,3 +210,39 @@ route "all" { providers = ["charlie"] }
 		}
 	})
 }
+
+func TestPause(t *testing.T) {
+	t.Parallel()
+	b := run(t, two)
+	pending := b.pay(t, "order-1")
+	if err := b.Pause(t.Context(), "acme", "ticket 1234"); err != nil {
+		t.Fatal(err)
+	}
+	check := func(b *bundle, key string) {
+		t.Helper()
+		p := b.pay(t, key)
+		decision, err := b.Decision(t.Context(), p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Provider != "bravo" || decision.Candidates[0].Reason != "paused: ticket 1234" {
+			t.Errorf("paid by %s: %+v", p.Provider, decision.Candidates)
+		}
+	}
+	check(b, "order-2")
+	b.providers["acme"].Settle(pending.Attempts[0].Key, provider.Succeeded)
+	if p, err := b.Refresh(t.Context(), pending.ID); err != nil || p.Status != payment.Succeeded {
+		t.Errorf("what is under way does not go on: %v %+v", err, p)
+	}
+	after := b.crash(t).start(t)
+	check(after, "order-3")
+	if err := after.Resume(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if p := after.pay(t, "order-4"); p.Provider != "acme" {
+		t.Errorf("resumed, but paid by %s", p.Provider)
+	}
+	if err := b.Pause(t.Context(), "nobody", ""); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -23,6 +23,7 @@ type daemon struct {
 	server *http.Server
 	served chan error // what ended the server
 	log    *slog.Logger
+	rules  string // their path
 }
 
 // listen opens the API's port. Without API keys it must be one that only this machine reaches.
@@ -41,21 +42,24 @@ func listen(address string, keys []routing.APIKey) (net.Listener, error) {
 	return l, nil
 }
 
-// startDaemon starts the engine on an open store and serves its API on an open port. Both are the daemon's from
-// then on, also when it cannot be started.
-func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.Config, keys []routing.APIKey) (*daemon, error) {
+// startDaemon starts the engine on an open store and serves its API on an open port, to those who have one of the
+// rules' API keys if they ask for keys. Both are the daemon's from then on, also when it cannot be started.
+func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.Config, withKeys bool) (*daemon, error) {
 	c.Store = st
 	if c.Plugins == nil {
 		c.Plugins = plugins()
 	}
-	loadedAt := time.Now().UTC()
 	eng, err := engine.New(ctx, c)
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), st.Close())
 	}
+	var keys func() []routing.APIKey
+	if withKeys {
+		keys = func() []routing.APIKey { return eng.Rules().APIKeys() }
+	}
 	d := &daemon{
-		store: st, engine: eng, served: make(chan error, 1), log: c.Logger,
-		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, RulesLoadedAt: loadedAt, Logger: c.Logger}),
+		store: st, engine: eng, served: make(chan error, 1), log: c.Logger, rules: c.Rules,
+		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, Logger: c.Logger}),
 	}
 	go func() { d.served <- d.server.Serve(l) }()
 	return d, nil
@@ -63,6 +67,13 @@ func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.C
 
 // run serves until ctx ends or the store is lost, and then stops.
 func (d *daemon) run(ctx context.Context) error {
+	watching, stopWatching := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		d.watchRules(watching)
+	}()
+	defer func() { stopWatching(); <-watched }()
 	var err error
 	select {
 	case <-ctx.Done():

@@ -37,7 +37,7 @@ func commands() []command {
 	return []command{
 		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
-		newProvidersLockCmd(), newProvidersCmd(), newExportCmd(), newBackupCmd(), newRestoreCmd(),
+		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newExportCmd(), newBackupCmd(), newRestoreCmd(),
 		newKeyNewCmd(), newPluginNewCmd(), newVersionCmd(),
 	}
 }

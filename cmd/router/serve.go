@@ -55,7 +55,7 @@ func serve(ctx context.Context, log *slog.Logger, path, address string, unlocked
 	}
 	d, err := startDaemon(ctx, l, st, engine.Config{
 		Rules: path, Plugins: launcher, PublicURL: rules.Server().PublicURL, Logger: log,
-	}, rules.APIKeys())
+	}, true)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,10 @@ func TestKeys(t *testing.T) {
 		{"GET", "/v1/billers/etb/bills/1", read},
 		{"GET", "/v1/providers", read},
 		{"HEAD", "/v1/events", read},
+		{"POST", "/v1/providers/acme/pause", admin},
+		{"POST", "/v1/providers/acme/resume", admin},
 		{"GET", "/v1/rules", admin},
+		{"POST", "/v1/reload", admin},
 		{"POST", "/v1/backup", admin},
 	}
 	for _, call := range calls {

@@ -67,3 +67,11 @@ func withRules(req payment.Request, err error) error {
 	}
 	return &payment.ValidationError{Faults: all}
 }
+
+// readOptionalJSON is readJSON for a body that may be empty, whatever its type.
+func readOptionalJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	return readJSON(w, r, v)
+}

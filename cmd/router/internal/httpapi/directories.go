@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/cauce-pay/cauce/engine"
 	"github.com/cauce-pay/cauce/payment"
@@ -95,20 +94,4 @@ func billProblem(refused *provider.Error) *problem {
 		return newProblem(http.StatusUnprocessableEntity, "bill_declined", refused.Message)
 	}
 	return unavailable("bill_unavailable", "no provider that has this biller can tell the bill now; nothing was paid", 5)
-}
-
-func (a *api) listProviders(w http.ResponseWriter, r *http.Request) error {
-	providers := append([]engine.ProviderStatus{}, a.engine.Providers(r.Context())...)
-	writeJSON(w, http.StatusOK, map[string][]engine.ProviderStatus{"providers": providers})
-	return nil
-}
-
-func (a *api) showRules(w http.ResponseWriter, _ *http.Request) error {
-	rules := a.engine.Rules()
-	writeJSON(w, http.StatusOK, struct {
-		Hash     string    `json:"hash"`
-		LoadedAt time.Time `json:"loaded_at"`
-		Files    []string  `json:"files"`
-	}{rules.Hash(), a.loadedAt, rules.Files()})
-	return nil
 }

@@ -51,6 +51,7 @@ const good = `{"operation":"payin","method":"pse","amount":"20000.00","reference
 type world struct {
 	t        *testing.T
 	url      string
+	rules    string // the path of the rules
 	acme     *providertest.Provider
 	engine   *engine.Engine
 	store    *faultyStore
@@ -128,19 +129,19 @@ func start(t *testing.T, change func(*Config), tune func(*http.Server)) *world {
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	w.store = &faultyStore{Store: st}
-	path := filepath.Join(t.TempDir(), "routing.hcl")
-	if err := os.WriteFile(path, []byte(rules), 0o600); err != nil {
+	w.rules = filepath.Join(t.TempDir(), "routing.hcl")
+	if err := os.WriteFile(w.rules, []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.engine, err = engine.New(t.Context(), engine.Config{
-		Rules: path, Store: w.store, Providers: map[string]provider.Provider{"acme": w.acme}, PublicURL: "https://pay.example.com",
+		Rules: w.rules, Store: w.store, Providers: map[string]provider.Provider{"acme": w.acme}, PublicURL: "https://pay.example.com",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.engine.Close() })
 	c := Config{
-		Engine: w.engine, RulesLoadedAt: time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC),
+		Engine: w.engine,
 		Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {
@@ -160,9 +161,11 @@ func start(t *testing.T, change func(*Config), tune func(*http.Server)) *world {
 
 // withKeys are the keys of every scope; a key's text is its name and "-secret".
 func withKeys(c *Config) {
+	var keys []routing.APIKey
 	for _, name := range []string{"payments", "read", "admin"} {
-		c.Keys = append(c.Keys, routing.APIKey{Name: name, SHA256: sha256Hex(name + "-secret"), Scopes: []string{name}})
+		keys = append(keys, routing.APIKey{Name: name, SHA256: sha256Hex(name + "-secret"), Scopes: []string{name}})
 	}
+	c.Keys = func() []routing.APIKey { return keys }
 }
 
 // answer is what came back.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/cauce-pay/cauce/engine"
+	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/payment"
 )
@@ -22,6 +23,8 @@ type problem struct {
 	Detail string               `json:"detail"`
 	Code   string               `json:"code"`
 	Errors []payment.FieldError `json:"errors,omitempty"`
+	// Diagnostics are the faults of rules that cannot be put into force.
+	Diagnostics routing.Diagnostics `json:"diagnostics,omitempty"`
 
 	retryAfter int // seconds; 0 = none
 }

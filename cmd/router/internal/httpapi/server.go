@@ -15,10 +15,10 @@ import (
 // Config says what the API is made of. Engine is required.
 type Config struct {
 	Engine *engine.Engine
-	// Keys let callers in; with none, everybody is let in who names a loopback address in the Host header.
-	Keys []routing.APIKey
-	// RulesLoadedAt is what GET /v1/rules says of the engine's rules.
-	RulesLoadedAt time.Time
+	// Keys returns the keys that let callers in, as the rules have them now. Where there is none when the server is
+	// made (nil is none), everybody is let in who names a loopback address in the Host header; where the last is taken
+	// away later, nobody is.
+	Keys func() []routing.APIKey
 	// Logger gets one line a request, without bodies, queries or secrets; nil = none.
 	Logger *slog.Logger
 	// MaxInFlight bounds the requests that are answered at once, MaxStreams the event streams; 0 = 1024 and 64.
@@ -56,8 +56,8 @@ func NewServer(c Config) *http.Server {
 
 type api struct {
 	engine   *engine.Engine
-	keys     []apiKey
-	loadedAt time.Time
+	keys     func() []routing.APIKey
+	keyless  bool // there was no key at the start
 	log      *slog.Logger
 	mux      *http.ServeMux
 	origin   *http.CrossOriginProtection
@@ -69,10 +69,14 @@ type api struct {
 
 func newAPI(c Config) *api {
 	a := &api{
-		engine: c.Engine, keys: apiKeys(c.Keys), loadedAt: c.RulesLoadedAt, log: c.Logger,
+		engine: c.Engine, keys: c.Keys, log: c.Logger,
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), stopping: make(chan struct{}),
 		inFlight: make(chan struct{}, orDefault(c.MaxInFlight, 1024)), streams: make(chan struct{}, orDefault(c.MaxStreams, 64)),
 	}
+	if a.keys == nil {
+		a.keys = func() []routing.APIKey { return nil }
+	}
+	a.keyless = len(a.keys()) == 0
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

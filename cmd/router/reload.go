@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/routing"
+)
+
+// rulesPoll is how often the rules' files are looked at. A change is taken up when the next look finds nothing
+// further changed: whoever writes them is done then.
+const rulesPoll = time.Second
+
+// watchRules reloads the rules at SIGHUP and when their files change, until ctx ends.
+func (d *daemon) watchRules(ctx context.Context) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ticker := time.NewTicker(rulesPoll)
+	defer ticker.Stop()
+	loaded := fingerprint(d.rules)
+	last := loaded
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			last = fingerprint(d.rules)
+		case <-ticker.C:
+			now := fingerprint(d.rules)
+			settled := now == last
+			last = now
+			if now == loaded || !settled {
+				continue
+			}
+		}
+		loaded = last
+		d.reload(ctx)
+	}
+}
+
+func (d *daemon) reload(ctx context.Context) {
+	before := d.engine.Rules()
+	err := d.engine.Reload(ctx)
+	var faults routing.Diagnostics
+	switch {
+	case errors.As(err, &faults):
+		for _, f := range faults {
+			d.log.Error("the rules were not reloaded: "+f.Summary, "file", f.File, "line", f.Line, "detail", f.Detail)
+		}
+	case err != nil:
+		d.log.Error("the rules were not reloaded", "error", err)
+	case before.Server() != d.engine.Rules().Server() || before.Store() != d.engine.Rules().Store():
+		d.log.Warn("the changed server or store block takes effect at the next start")
+	}
+}
+
+// fingerprint changes when a file of the rules does. Files that cannot be read are left out: reloading tells why.
+func fingerprint(path string) string {
+	files := []string{path}
+	if entries, err := os.ReadDir(path); err == nil {
+		files = nil
+		for _, entry := range entries {
+			if strings.HasSuffix(entry.Name(), ".hcl") {
+				files = append(files, filepath.Join(path, entry.Name()))
+			}
+		}
+	}
+	var b strings.Builder
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			fmt.Fprintln(&b, f, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// pause is that an operator has paused a provider.
+type pause struct {
+	Reason string    `json:"reason"` // may be empty
+	Since  time.Time `json:"since"`
+}
+
+func pauseSetting(providerName string) string { return "paused/" + providerName }
+
+// Pause keeps new payments from a provider until Resume, also over restarts and from every router that shares the
+// store (within half a minute); what is under way goes on. The reason may be empty; it is kept with the decisions that
+// leave the provider out. ErrNotFound where the rules name no such provider.
+func (e *Engine) Pause(ctx context.Context, providerName, reason string) error {
+	return e.setPause(ctx, providerName, &pause{Reason: reason, Since: e.now()})
+}
+
+// Resume takes Pause back.
+func (e *Engine) Resume(ctx context.Context, providerName string) error {
+	return e.setPause(ctx, providerName, nil)
+}
+
+func (e *Engine) setPause(ctx context.Context, providerName string, p *pause) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	s := e.state.Load()
+	if !s.names(providerName) {
+		return fmt.Errorf("%w: the rules have no provider %.64q", ErrNotFound, providerName)
+	}
+	value, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	err = e.store.PutSetting(ctx, pauseSetting(providerName), value)
+	e.checkStore(err)
+	if err != nil {
+		return err
+	}
+	s.providers[providerName].setPause(p)
+	e.refreshFacts()
+	e.log.Warn("a provider was paused or resumed by hand", "provider", providerName, "paused", p != nil)
+	return nil
+}
+
+func (r *running) setPause(p *pause) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paused = p
+}
+
+// loadPause reads from the store whether a provider is paused.
+func (e *Engine) loadPause(ctx context.Context, r *running) error {
+	var p *pause
+	value, err := e.store.Setting(ctx, pauseSetting(r.name))
+	if err == nil {
+		err = json.Unmarshal(value, &p)
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("engine: whether provider %q is paused could not be read: %w", r.name, err)
+	}
+	r.setPause(p)
+	return nil
+}
