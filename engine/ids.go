@@ -11,13 +11,15 @@ import (
 // base32hex keeps the order of the bytes in the order of the text.
 var base32hex = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
-// newPaymentID returns "pay_" and 26 characters: 48 bits of milliseconds, then 80 random bits.
+// newPaymentID returns "pay_" and 26 characters: 64 bits of time (milliseconds and 65,536 parts of one), so that
+// ids sort in the order of their making, then 64 random bits.
 func (e *Engine) newPaymentID(now time.Time) string { return "pay_" + e.newTimedID(now) }
 
 func (e *Engine) newTimedID(now time.Time) string {
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
-	e.read(b[6:])
+	part := uint64(now.Nanosecond()) % 1e6 << 16 / 1e6
+	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16|part)
+	e.read(b[8:])
 	return base32hex.EncodeToString(b[:])
 }
 

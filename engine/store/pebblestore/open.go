@@ -142,18 +142,27 @@ func (s *Store) readFormat() (end uint64, err error) {
 		return 0, fmt.Errorf("it was written by a newer program (format %d; this one reads %d): use that program", f.version, formatVersion)
 	}
 	s.seal = seal(f.secret)
-	iter, err := v.snapshot.NewIter(&pebble.IterOptions{LowerBound: []byte{kindFeed}, UpperBound: next([]byte{kindFeed})})
+	feed, err := v.last(kindFeed)
 	if err != nil {
-		return 0, readError([]byte{kindFeed}, err)
+		return 0, err
 	}
-	defer closing(iter, &err)
-	if iter.Last() {
-		end = positionOf(iter.Key())
+	if feed != nil {
+		end = positionOf(feed)
 	}
-	if err := iter.Error(); err != nil {
-		return 0, readError([]byte{kindFeed}, err)
+	return end, s.readNewest(v)
+}
+
+// readNewest finds the greatest id. Where that place is damaged, every new id is looked for.
+func (s *Store) readNewest(v *view) error {
+	switch key, err := v.last(kindState); {
+	case errors.Is(err, store.ErrCorrupt):
+		s.newest = "\xff"
+	case err != nil:
+		return err
+	case key != nil:
+		s.newest = string(key[1:])
 	}
-	return end, nil
+	return nil
 }
 
 func (s *Store) writeFormat(v *view) error {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/engine/store/pebblestore"
+	"github.com/cauce-pay/cauce/payment"
 )
 
 // TestKilledProcess has another process write and kills it: its directory is locked meanwhile, and holds
@@ -256,19 +257,31 @@ func TestForeignCursors(t *testing.T) {
 	}
 }
 
-// TestTakenID: a payment is never overwritten by another of its id.
+// TestTakenID: a payment is never overwritten by another of its id, be it the newest one or not, before and after
+// the store was opened again.
 func TestTakenID(t *testing.T) {
 	t.Parallel()
-	s := open(t, vfs.NewMem())
-	first := mustCreate(t, s, 1)
-	other, events := intentOf(2)
-	other.ID, events[0].Data.Payment = first.ID, first.ID
-	if err := s.Create(background, other, events); !errors.Is(err, store.ErrConflict) {
-		t.Errorf("Create: %v, want ErrConflict", err)
-	}
-	p, err := s.Get(background, first.ID)
-	if err != nil || p.IdempotencyKey != first.IdempotencyKey {
-		t.Errorf("the first payment is %+v (%v)", p, err)
+	disk := vfs.NewMem()
+	s := open(t, disk)
+	written := []*payment.Payment{mustCreate(t, s, 1), mustCreate(t, s, 3), mustCreate(t, s, 2)}
+	for _, reopened := range []bool{false, true} {
+		if reopened {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, disk)
+		}
+		for _, first := range written {
+			other, events := intentOf(4)
+			other.ID, events[0].Data.Payment = first.ID, first.ID
+			if err := s.Create(background, other, events); !errors.Is(err, store.ErrConflict) {
+				t.Errorf("reopened %t: Create with the id of %s: %v, want ErrConflict", reopened, first.IdempotencyKey, err)
+			}
+			p, err := s.Get(background, first.ID)
+			if err != nil || p.IdempotencyKey != first.IdempotencyKey {
+				t.Errorf("reopened %t: the first payment is %+v (%v)", reopened, p, err)
+			}
+		}
 	}
 }
 

@@ -96,6 +96,8 @@ type Store struct {
 	seal     seal
 	db       *pebble.DB
 	lock     *pebble.Lock
+	idsMu    sync.Mutex
+	newest   string      // no payment's id is greater
 	stuck    atomic.Bool // a goroutine stopped in the middle of Pebble, which can therefore not be closed
 
 	life   sync.RWMutex // held for reading by every call, for writing by Close

@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,23 @@ func (v *view) get(key []byte, read func(record []byte) error) error {
 		return fmt.Errorf("%w: record %q: %w", store.ErrCorrupt, key, err)
 	}
 	return nil
+}
+
+// last returns the last key of a kind; nil when there is none.
+func (v *view) last(kind byte) (key []byte, err error) {
+	lower := []byte{kind}
+	iter, err := v.snapshot.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: next(lower)})
+	if err != nil {
+		return nil, readError(lower, err)
+	}
+	defer closing(iter, &err)
+	if iter.Last() {
+		key = bytes.Clone(iter.Key())
+	}
+	if err := iter.Error(); err != nil {
+		return nil, readError(lower, err)
+	}
+	return key, nil
 }
 
 // readError tells a damaged record from a missing one and from a disk that does not answer.
