@@ -36,7 +36,9 @@ type client struct {
 func newClient(base, apiKey string) *client {
 	// A redirect is not followed: it would send a payment to somewhere else.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client{base, apiKey, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone(), CheckRedirect: stay}}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxResponseHeaderBytes = 64 << 10
+	return &client{base, apiKey, &http.Client{Transport: transport, CheckRedirect: stay}}
 }
 
 func (c *client) createCharge(ctx context.Context, in charge) (charge, int, error) {

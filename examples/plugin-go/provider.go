@@ -82,7 +82,10 @@ func (p *vendor) Submit(ctx context.Context, a provider.Attempt) (provider.Outco
 // Lookup asks by our key, else by Acme Pay's id.
 func (p *vendor) Lookup(ctx context.Context, q provider.Query) (provider.Outcome, error) {
 	query := url.Values{"key": {q.Key}}
-	if q.Key == "" {
+	switch {
+	case q.Key == "" && q.Reference == "":
+		return provider.Outcome{}, provider.Errorf(provider.CodeInvalid, "a look-up needs a key or a reference")
+	case q.Key == "":
 		query = url.Values{"id": {q.Reference}}
 	}
 	got, status, err := p.api.getCharge(ctx, query)

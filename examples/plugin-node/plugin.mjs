@@ -40,8 +40,8 @@ function call(signal, method, path, content) {
       headers: { authorization: `Bearer ${apiKey}`, ...(body && { "content-type": "application/json", "content-length": Buffer.byteLength(body) }) },
     });
     request.on("socket", (socket) => {
-      connected = !socket.connecting;
-      socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => { connected = true; });
+      if (!socket.connecting) connected = true;
+      else socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => { connected = true; });
     });
     request.on("error", () => reject(connected ? { code: "unknown", message: "Acme Pay gave no answer" }
       : { code: "unavailable", message: "Acme Pay cannot be reached" }));
@@ -123,6 +123,7 @@ const provider = {
     return outcome(charge);
   },
   async lookup(query, signal) {
+    if (!query.key && !query.reference) throw { code: "invalid", message: "a look-up needs a key or a reference" };
     const by = query.key ? { key: query.key } : { id: query.reference ?? "" };
     const { status, charge } = await call(signal, "GET", `/charges?${new URLSearchParams(by)}`).catch((e) => {
       throw { code: "unknown", message: `the look-up was not answered: ${e.message}` };

@@ -77,7 +77,7 @@ var table = []room{
 	{packages: "cmd/router/internal/...", may: []string{"payment", "provider", "engine", "engine/routing", "engine/store", "cmd/router/internal/..."},
 		tests: []string{"provider/providertest", "engine/store/pebblestore", "provider/plugin"}, never: []string{grpc, pebble},
 		why: "the HTTP surface calls the engine and nothing below it"},
-	{packages: "examples", why: "it holds the examples' sources"},
+	{packages: "examples", tests: []string{"conformance", "examples/*/sandbox", "provider", "provider/plugin"}, why: "it holds the examples' sources"},
 	{packages: "examples/*/sandbox", may: []string{"provider/sandbox", "payment"}, bare: true, why: "as a plugin's"},
 	{packages: "examples/*", may: []string{"payment", "provider", "provider/plugin", "examples/*/sandbox"}, tests: []string{"conformance", "provider/plugin/plugintest"},
 		never: []string{"engine/...", pebble, hcl}, why: "an author copies it, and has nothing but the public packages"},
