@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +16,9 @@ type Config struct {
 	// Open returns the provider, new and not configured. It is called for every check, and again where a check
 	// restarts the provider; the suite closes what it returns.
 	Open func(ctx context.Context) (provider.Provider, error)
-	// Sandbox is the root of the provider's sandbox: "http://127.0.0.1:4020". It becomes the attribute base_url,
-	// unless Settings has one. Without a sandbox the checks that count money are not judged.
+	// Sandbox is the root of the provider's sandbox: "http://127.0.0.1:4020". It becomes the attribute base_url, so that
+	// no real provider is ever called; only one of Settings on the sandbox's own host is left as it is. Without a sandbox
+	// the checks that count money are not judged.
 	Sandbox string
 	// Settings are attributes of the provider's configuration. Required ones that are not given are made up: the
 	// first of the values allowed, or "conformance-" and the attribute's name.
@@ -115,10 +117,10 @@ func settingsFor(schema provider.Schema, c Config) provider.Config {
 	for _, f := range schema {
 		given, ok := c.Settings[f.Name]
 		switch {
+		case f.Name == "base_url" && c.Sandbox != "" && !sameHost(given, c.Sandbox):
+			out[f.Name] = strings.TrimRight(c.Sandbox, "/")
 		case ok:
 			out[f.Name] = given
-		case f.Name == "base_url" && c.Sandbox != "":
-			out[f.Name] = strings.TrimRight(c.Sandbox, "/")
 		case !f.Required:
 		case len(f.OneOf) > 0:
 			out[f.Name] = f.OneOf[0]
@@ -127,6 +129,12 @@ func settingsFor(schema provider.Schema, c Config) provider.Config {
 		}
 	}
 	return out
+}
+
+func sameHost(a, b string) bool {
+	one, err1 := url.Parse(a)
+	two, err2 := url.Parse(b)
+	return err1 == nil && err2 == nil && one.Host == two.Host
 }
 
 func madeUp(f provider.ConfigField) string {

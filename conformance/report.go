@@ -40,6 +40,17 @@ type Report struct {
 	Failed  int      `json:"failed"`
 }
 
+// Count is how many checks have that verdict.
+func (r Report) Count(v Verdict) int {
+	n := 0
+	for _, c := range r.Checks {
+		if c.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
 const (
 	maxTrace = 20
 	maxBody  = 2 << 10 // of a traced request, in bytes

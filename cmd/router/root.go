@@ -38,7 +38,7 @@ func commands() []command {
 		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
 		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newExportCmd(), newBackupCmd(), newRestoreCmd(),
-		newKeyNewCmd(), newPluginNewCmd(), newVersionCmd(),
+		newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),
 	}
 }
 
