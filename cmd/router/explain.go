@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -19,42 +22,88 @@ import (
 
 func newExplainCmd() command {
 	return command{
-		name: "explain", summary: "say which way a payment would go, and why",
-		details: "It reads a payment request as POST /v1/payments takes it; it need not be complete. What the providers\n" +
-			"take is asked of their plugins, which call nobody; their health and their lists of banks are not known here.",
+		name: "explain", args: "ID", summary: "say which way a payment would go, and why",
+		details: "It reads a payment request as POST /v1/payments takes it; it need not be complete. Or it takes a payment's ID\n" +
+			"and decides it again at its time, with the health of the providers that was recorded. What the providers take is\n" +
+			"asked of their plugins, which call nobody; their lists of banks are not known here.\n" + clientDetails,
 		example: "  router explain -c routing.hcl -f payment.json",
 		setup: func(flags *flag.FlagSet) action {
-			path := rulesFlag(flags)
-			from := flags.String("f", "", "the payment, a JSON `file`; - reads standard input (required)")
+			path, c := rulesFlag(flags), clientFlag(flags)
+			from := flags.String("f", "", "the payment, a JSON `file`; - reads standard input")
 			asJSON := flags.Bool("json", false, "print the decision of POST /v1/decisions, and the routes, as JSON")
-			return func(ctx context.Context, s streams, _ []string) error {
-				if *from == "" {
-					return usagef("router explain -h", "explain: -f names the payment's file")
+			return func(ctx context.Context, s streams, args []string) error {
+				if (*from == "") == (len(args) == 0) {
+					return usagef("router explain -h", "explain: -f names the payment's file; or give a payment's ID")
 				}
-				return explain(ctx, s, *path, *from, *asJSON)
+				rules, found := loadWithoutSecrets(*path)
+				if rules == nil {
+					return found
+				}
+				if len(args) > 0 {
+					return explainStored(ctx, s, rules, c, args, *asJSON)
+				}
+				req, err := readPayment(s, *from)
+				if err != nil {
+					return err
+				}
+				facts := routing.Facts{Now: time.Now(), Providers: providerFacts(ctx, s, rules)}
+				return showExplanation(s, &req, rules.Explain(&req, facts), *asJSON)
 			}
 		},
 	}
 }
 
-func explain(ctx context.Context, s streams, path, from string, asJSON bool) error {
-	rules, found := loadWithoutSecrets(path)
-	if rules == nil {
-		return found
-	}
-	req, err := readPayment(s, from)
+// explainStored decides a payment of a running router again, and says how it was decided then.
+func explainStored(ctx context.Context, s streams, rules *routing.Rules, c *client, args []string, asJSON bool) error {
+	path, err := paymentPath("explain", args)
 	if err != nil {
 		return err
 	}
-	facts := routing.Facts{Now: time.Now(), Providers: map[string]routing.ProviderFacts{}}
+	answer, err := c.call(ctx, http.MethodGet, path+wholePayment, nil)
+	if err != nil {
+		return err
+	}
+	var p paymentAnswer
+	if err := json.Unmarshal(answer, &p); err != nil {
+		return fmt.Errorf("payment %s: %w", args[0], err)
+	}
+	if p.Decision == nil {
+		return fmt.Errorf("payment %s has no decision yet", p.ID)
+	}
+	if then := p.Decision; then.Rules != rules.Hash() {
+		fmt.Fprintf(s.err, "router: payment %s was decided by rules %s (route %q, providers %s); these are %s\n",
+			p.ID, then.Rules, then.Route, strings.Join(then.Providers, ", "), rules.Hash())
+	}
+	facts := factsThen(p, providerFacts(ctx, s, rules))
+	return showExplanation(s, &p.Request, rules.Explain(&p.Request, facts), asJSON)
+}
+
+// factsThen are the facts of a stored payment's decision, with what the providers take now.
+func factsThen(p paymentAnswer, known map[string]routing.ProviderFacts) routing.Facts {
+	facts := routing.Facts{Now: p.Decision.DecidedAt, PaymentID: p.ID, Providers: maps.Clone(known)}
+	for name, health := range p.Decision.Snapshot {
+		if f, ok := facts.Providers[name]; ok {
+			f.Health = health
+			facts.Providers[name] = f
+		}
+	}
+	return facts
+}
+
+// providerFacts are what the plugins say of the rules' providers.
+func providerFacts(ctx context.Context, s streams, rules *routing.Rules) map[string]routing.ProviderFacts {
+	facts := map[string]routing.ProviderFacts{}
 	for name, info := range infos(ctx, s, rules) {
-		facts.Providers[name] = routing.ProviderFacts{Capabilities: info.Capabilities}
+		facts[name] = routing.ProviderFacts{Capabilities: info.Capabilities}
 	}
-	explanation := rules.Explain(&req, facts)
+	return facts
+}
+
+func showExplanation(s streams, req *payment.Request, x routing.Explanation, asJSON bool) error {
 	if asJSON {
-		return printJSON(s.out, explanation)
+		return printJSON(s.out, x)
 	}
-	return printExplanation(s.out, &req, explanation)
+	return printExplanation(s.out, req, x)
 }
 
 func readPayment(s streams, from string) (payment.Request, error) {

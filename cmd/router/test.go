@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"time"
@@ -50,9 +51,7 @@ func test(ctx context.Context, s streams, path string, pattern *regexp.Regexp, a
 	for _, p := range rules.Providers() {
 		facts.Providers[p.Name] = routing.EverythingFacts("COP")
 	}
-	for name, info := range infos(ctx, s, rules) {
-		facts.Providers[name] = routing.ProviderFacts{Capabilities: info.Capabilities}
-	}
+	maps.Copy(facts.Providers, providerFacts(ctx, s, rules))
 	report := testReport{Tests: []routing.TestResult{}}
 	for _, t := range rules.Tests() {
 		if !pattern.MatchString(t.Name) {
