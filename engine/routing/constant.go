@@ -78,6 +78,9 @@ func (x *expression) localName(segments []segment) operand {
 		}
 		c = next
 	}
+	if len(segments) > 1 {
+		x.usedLocals[segments[1].name] = true
+	}
 	last := segments[len(segments)-1].node
 	switch {
 	case c.refusal != "":

@@ -54,8 +54,8 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 		dir:       dir,
 		sources:   map[string]*source{},
 		functions: functions(dir, options),
-		locals:    map[string]*local{},
-		labels:    map[string]hcl.Range{},
+		locals:    map[string]*local{}, usedLocals: map[string]bool{},
+		labels: map[string]hcl.Range{},
 	}
 	var blocks hcl.Blocks
 	unreadable := false
@@ -84,6 +84,7 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 		l.readProvider(b)
 	}
 	l.language = newLanguage(l.conditionLocals())
+	l.language.usedLocals = l.usedLocals
 	for _, b := range blocks {
 		if read := readers[b.Type]; read != nil {
 			read(l, b)
@@ -112,11 +113,15 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 			Severity: Warning, File: r.files[0], Summary: "No route", Detail: "Every payment will fail with no_route.",
 		})
 	}
+	if !l.diagnostics.HasErrors() {
+		r.compile()
+		l.warnUnused()
+		l.warnUnreached()
+	}
 	ds := l.diagnostics.sorted()
 	if ds.HasErrors() {
 		return nil, ds
 	}
-	r.compile()
 	r.warnings = ds
 	return r, slices.Clone(ds)
 }
@@ -145,7 +150,8 @@ type loader struct {
 	sources       map[string]*source
 	functions     map[string]function.Function
 	locals        map[string]*local
-	localNames    []string             // in the order of the files
+	localNames    []string // in the order of the files
+	usedLocals    map[string]bool
 	providerNames []string             // likewise
 	labels        map[string]hcl.Range // of the blocks that have been read, under "type label"
 	language      *language

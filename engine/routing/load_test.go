@@ -42,7 +42,7 @@ func TestLoad(t *testing.T) {
 		t.Parallel()
 		dir := writeFiles(t, map[string]string{
 			"20.hcl":      "route \"second\" {\n  providers = local.all\n}\n",
-			"10.hcl":      "route \"first\" {\n  reject = \"no\"\n}\n",
+			"10.hcl":      "route \"first\" {\n  when      = \"method == 'pse'\"\n  providers = [\"b\"]\n}\n",
 			"30.hcl":      "locals {\n  all = [\"a\"]\n}\nprovider \"a\" {}\n",
 			"a_test.hcl":  "not rules",
 			".#10.hcl":    "not rules",
@@ -179,7 +179,7 @@ provider "by-path" {
   }
 }
 provider "by-absolute-path" { plugin = "/opt/../opt/x" }
-route "r" { providers = ["by-name"] }
+route "r" { providers = ["by-name", "by-path", "by-absolute-path"] }
 `)
 	if len(ds) > 0 {
 		t.Fatal(ds)

@@ -41,6 +41,7 @@ type Provider struct {
 	// Config are the attributes of its config block; which there may be is the plugin's to say.
 	Config map[string]Value
 
+	label      span            // where its name is written
 	at         span            // where its config is written, or the block's label
 	attributes map[string]span // the names in its config block
 }
@@ -85,8 +86,9 @@ func (l *loader) readProvider(b *hcl.Block) {
 	}
 	p := Provider{
 		Name: name, Plugin: name, Timeout: defaultTimeout, Breaker: defaultBreaker, Config: map[string]Value{}, attributes: map[string]span{},
-		at: l.sources[b.DefRange.Filename].span(b.LabelRanges[0]),
+		label: l.sources[b.DefRange.Filename].span(b.LabelRanges[0]),
 	}
+	p.at = p.label
 	if a := content.Attributes["plugin"]; a != nil {
 		p.Plugin = l.plugin(a)
 	}

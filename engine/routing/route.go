@@ -34,7 +34,7 @@ func (l *loader) readRoute(b *hcl.Block) {
 	if !ok {
 		return
 	}
-	r := &route{name: name}
+	r := &route{name: name, label: l.sources[b.DefRange.Filename].span(b.LabelRanges[0])}
 	l.rules.routes = append(l.rules.routes, r)
 	if a := content.Attributes["when"]; a != nil {
 		r.conditions = l.when(a)

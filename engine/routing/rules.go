@@ -29,6 +29,7 @@ type Rules struct {
 // route is one compiled route block.
 type route struct {
 	name        string
+	label       span        // where the name is written
 	conditions  []condition // all must hold; none = every payment matches
 	boxes       []box       // what the index searches for: the normal form of as many of them as it can
 	residue     []condition // the others

@@ -67,6 +67,7 @@ func (l *loader) localName(t hcl.Traversal) (string, bool) {
 		l.fault(t[1].SourceRange(), fmt.Sprintf("Unknown local %q", name), unknown(name, l.localNames))
 		return "", false
 	}
+	l.usedLocals[name] = true
 	return name, true
 }
 

@@ -154,7 +154,8 @@ func (x *expression) compile(text string) []condition {
 		return nil
 	}
 	var conditions []condition
-	for _, part := range x.split(root) {
+	parts := x.split(root)
+	for _, part := range parts {
 		x.reads = nil
 		o := x.lower(part.node)
 		// It can be invalid without a fault: a local's fault is reported where the local is written.
@@ -177,6 +178,10 @@ func (x *expression) compile(text string) []condition {
 		return nil
 	}
 	x.warnAbsent(root)
+	if len(conditions) == len(parts) {
+		x.warnConstant(parts, conditions)
+	}
+	ast.Walk(&root, codeWarner{x})
 	return conditions
 }
 
@@ -345,6 +350,7 @@ func (x *expression) shown(n ast.Node) string { return x.slice(x.extent(n)) }
 // language is what all the conditions of a set of rules share.
 type language struct {
 	locals     map[string]constant
+	usedLocals map[string]bool // by conditions and by anything else
 	references map[string]*reference
 	parsing    *conf.Config
 	compiling  *conf.Config
