@@ -39,10 +39,13 @@ dev: build ## see it all work: the router, its plugins and simulated providers
 bench: ## payments per second and their latency, beside the parts that bound them; a store of a million
 	@$(GO) build -trimpath -o bin/bench/ ./bench/...
 	@$(GO) -C bench/postgres build -trimpath -o ../../bin/bench/ . || echo "without the command that measures PostgreSQL"
+	@$(GO) -C bench/peers build -trimpath -o ../../bin/bench/ . || echo "without what routing costs beside Open Policy Agent: it cannot be built here"
 	bin/bench/bench
 	bin/bench/stored
+	@if [ -x bin/bench/peers ]; then bin/bench/peers; fi
 
 torture: build ## the long run: the router is killed 300 times while 15,000 payments are made
+	CAUCE_INDEX_PAIRS=2000000 $(GO) test -run TestIndexAgreesWithExpr -timeout 60m -v ./engine/routing/
 	CAUCE_KILLS=300 CAUCE_PAYMENTS=15000 $(GO) test -run TestKilledAtRandom -timeout 60m -v ./cmd/router/
 
 clean: ## remove what was built
