@@ -37,7 +37,7 @@ type Provider struct {
 	mu          sync.Mutex
 	info        provider.Info
 	script      []Step
-	fallback    Step
+	fallback    func(provider.Attempt) Step
 	ledger      map[string]*Entry
 	order       []string // keys
 	submits     []provider.Attempt
@@ -72,7 +72,7 @@ func New(name string) *Provider {
 			}},
 			Abilities: []provider.Ability{provider.Notifications},
 		},
-		fallback: Redirect(),
+		fallback: func(provider.Attempt) Step { return Redirect() },
 		ledger:   map[string]*Entry{},
 	}
 }
@@ -152,9 +152,14 @@ func (p *Provider) Script(steps ...Step) *Provider {
 
 // Always sets what hand-overs beyond the script meet; a Redirect where it is never called.
 func (p *Provider) Always(s Step) *Provider {
+	return p.Each(func(provider.Attempt) Step { return s })
+}
+
+// Each is Always with a step for each hand-over: concurrent ones each meet their own, whichever comes first.
+func (p *Provider) Each(step func(provider.Attempt) Step) *Provider {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fallback = s
+	p.fallback = step
 	return p
 }
 
@@ -328,7 +333,7 @@ func (p *Provider) next(a provider.Attempt) Step {
 	defer p.mu.Unlock()
 	p.submits = append(p.submits, a)
 	if len(p.script) == 0 {
-		return p.fallback
+		return p.fallback(a)
 	}
 	s := p.script[0]
 	p.script = p.script[1:]
