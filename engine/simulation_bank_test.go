@@ -22,31 +22,35 @@ type bank struct {
 	name string
 	// pageLives is how long a URL of it can be paid, declared or not.
 	pageLives time.Duration
+	byKey     bool // it can be looked up by an attempt's key alone, and its webhooks name that
 	declared  map[payment.Operation]payment.Recovery
 
 	mu       sync.Mutex
 	executed map[string]time.Time // when, by key
-	reneged  map[string]bool      // its answers about these state another amount
 }
 
 const absentAfter = 4 * time.Minute
+
+// misstated is what a bank says of an amount that it has got wrong.
+var misstated = payment.Pesos(1)
 
 func newBank(w *universe, name string) *bank {
 	r := w.dice("bank", name)
 	b := &bank{
 		Provider: providertest.New(name), w: w, name: name, pageLives: between(r, 10*time.Minute, 40*time.Minute),
-		declared: map[payment.Operation]payment.Recovery{}, executed: map[string]time.Time{}, reneged: map[string]bool{},
+		declared: map[payment.Operation]payment.Recovery{}, executed: map[string]time.Time{},
 	}
+	b.byKey = chance(r, 75)
 	resend := chance(r, 50)
 	for _, o := range []payment.Operation{payment.PayIn, payment.PayOut} {
-		traits := payment.Recovery{LookupByKey: chance(r, 75), ResendSameKey: resend}
+		traits := payment.Recovery{LookupByKey: b.byKey, ResendSameKey: resend}
 		if chance(r, 70) {
 			traits.AbsentAfter = payment.Duration(absentAfter)
 		}
 		if o == payment.PayIn {
 			traits.AbandonIfUnanswered = chance(r, 50)
 			if chance(r, 60) {
-				traits.ExpiresAfter = payment.Duration(b.pageLives)
+				traits.ExpiresAfter = payment.Duration(absentAfter/2 + b.pageLives)
 			}
 		}
 		b.declared[o] = traits
@@ -79,13 +83,16 @@ func (b *bank) withSteps() *bank {
 			b.mu.Lock()
 			if _, known := b.executed[a.Key]; !known && step.Execute {
 				b.executed[a.Key] = time.Now()
-				if step.Status == provider.Pending && a.Payment.Operation == payment.PayOut {
-					b.w.run(func() { b.finish(a) })
-				}
+				b.w.run(func() { b.finish(a, step.Status) })
 			}
 			b.mu.Unlock()
+			if o := (provider.Outcome{}); step.Change != nil {
+				if step.Change(&o); o.Amount == misstated {
+					b.Restate(a.Key, misstated)
+				}
+			}
 			if step.Execute && chance(r, 5) {
-				b.announce(a.Key, 0) // a webhook before the answer
+				b.announce(a.Key) // a webhook before the answer
 			}
 			if chance(r, 3) {
 				b.w.crashNow()
@@ -134,10 +141,7 @@ func (b *bank) step(a provider.Attempt) (providertest.Step, *rand.Rand) {
 		execute.Change = func(o *provider.Outcome) { o.Status = "a word that nobody knows" }
 	case 9:
 		if chance(r, 30) {
-			execute.Change = func(o *provider.Outcome) { o.Amount = payment.Pesos(1) }
-			b.mu.Lock()
-			b.reneged[a.Key] = true
-			b.mu.Unlock()
+			execute.Change = func(o *provider.Outcome) { o.Amount = misstated }
 		}
 	}
 	return execute, r
@@ -159,10 +163,17 @@ func (b *bank) delays(a provider.Attempt, r *rand.Rand) (there, back time.Durati
 	return there, back
 }
 
-// finish ends a payout that was pending.
-func (b *bank) finish(a provider.Attempt) {
-	r := b.w.dice("payout", a.Key)
-	if b.w.pause(between(r, time.Second, 40*time.Minute)) {
+// finish ends what was pending, where its payer does not, and sends the webhook about what ended at once.
+func (b *bank) finish(a provider.Attempt, status provider.Status) {
+	r := b.w.dice("end", a.Key)
+	switch {
+	case status != provider.Pending:
+		b.announce(a.Key)
+	case a.Payment.Operation == payment.PayIn:
+		if b.w.pause(b.pageLives) {
+			b.age(a.Key)
+		}
+	case b.w.pause(between(r, time.Second, 40*time.Minute)):
 		b.settle(a.Key, []provider.Status{provider.Succeeded, provider.Succeeded, provider.Rejected, provider.Failed}[r.IntN(4)])
 	}
 }
@@ -170,7 +181,7 @@ func (b *bank) finish(a provider.Attempt) {
 // settle moves what is pending, and announces it.
 func (b *bank) settle(key string, status provider.Status) {
 	b.Settle(key, status)
-	b.announce(key, 0)
+	b.announce(key)
 }
 
 // age expires the pages that nobody paid, and returns the status of what was executed under key.
@@ -188,16 +199,19 @@ func (b *bank) age(key string) (status provider.Status, since time.Duration) {
 		status = e.Status
 		if status == provider.Pending && e.Attempt.Payment.Operation == payment.PayIn && time.Since(executed) >= b.pageLives {
 			status = provider.Expired
-			b.Settle(key, status)
+			b.settle(key, status)
 		}
 	}
 	return status, time.Since(executed)
 }
 
 // announce sends the webhooks about an attempt: late, repeated, out of order, or (while there are faults) never.
-func (b *bank) announce(key string, after time.Duration) {
-	r := b.w.dice("webhook", key, after)
-	body := []string{"key:" + key, "ref-" + key}[r.IntN(2)]
+func (b *bank) announce(key string) {
+	r := b.w.dice("webhook", key, time.Now())
+	body := "ref-" + key
+	if b.byKey && chance(r, 50) {
+		body = "key:" + key
+	}
 	if !closed(b.w.calm) && chance(r, 20) {
 		// Lost. It comes when the faults have ended: a provider that can never be asked must not stay silent for ever.
 		b.w.run(func() {
@@ -207,8 +221,8 @@ func (b *bank) announce(key string, after time.Duration) {
 		})
 		return
 	}
-	for n := range 1 + r.IntN(3) {
-		wait := between(b.w.dice("webhook", key, after, n), time.Millisecond, time.Minute)
+	for range 1 + r.IntN(3) {
+		wait := between(r, time.Millisecond, time.Minute)
 		b.w.run(func() {
 			if b.w.pause(wait) {
 				b.notify(body)
@@ -294,7 +308,7 @@ func (l *line) Lookup(ctx context.Context, q provider.Query) (provider.Outcome, 
 		}[r.IntN(3)], "not now")
 	case !closed(l.w.calm) && chance(r, 3):
 		return provider.Outcome{Status: "a word that nobody knows"}, nil
-	case since < lag:
+	case since < lag, q.Reference == "" && !l.byKey:
 		return provider.Outcome{Status: provider.Absent}, nil
 	}
 	return l.bank.Lookup(ctx, q)

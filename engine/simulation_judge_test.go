@@ -67,6 +67,11 @@ func (w *universe) judge() tally {
 		}
 		w.judgeMoney(p, moved[o.key])
 		w.judgeDoubt(p, recorded)
+		for _, a := range p.Attempts {
+			if entry := recorded[a.Key]; a.Status == payment.AttemptSucceeded && entry.Attempt.Payment.Amount == misstated {
+				w.t.Errorf("%s is taken for a success although its provider states another amount: %+v", o.key, a)
+			}
+		}
 		total.LateSuccesses += w.judgeHistory(l.store, p)
 	}
 	w.judgeFeed(l.store)
@@ -96,7 +101,7 @@ func (w *universe) judgeDoubt(p *payment.Payment, recorded map[string]*providert
 	}
 	a := p.Current()
 	traits := w.banks[a.Provider].declared[p.Operation]
-	unknowable := a.Reference == "" && !traits.LookupByKey || traits.AbsentAfter == 0 && recorded[a.Key] == nil
+	unknowable := recorded[a.Key] == nil && (!traits.LookupByKey || traits.AbsentAfter == 0)
 	mismatch := p.Failure != nil && p.Failure.Code == payment.CodeMismatch
 	switch {
 	case p.Status != payment.InDoubt || p.Failure == nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -49,9 +50,8 @@ func (w *universe) customer(n int) {
 	for place := range 1 + max(0, r.IntN(5)-2) {
 		w.run(func() { w.pay(o, place) })
 	}
-	for w.pause(between(r, 5*time.Second, 2*time.Minute)) {
-		w.read(o)
-		if o.id == "" || !chance(r, 5) {
+	for w.pause(w.patience(r)) {
+		if !w.read(o) || !chance(r, 5) {
 			continue
 		}
 		other := o.request
@@ -61,6 +61,14 @@ func (w *universe) customer(n int) {
 			w.t.Errorf("the key of %s took another request", o.key)
 		}
 	}
+}
+
+// patience is how long a customer waits before looking again.
+func (w *universe) patience(r *rand.Rand) time.Duration {
+	if closed(w.calm) {
+		return between(r, 5*time.Minute, 15*time.Minute)
+	}
+	return between(r, 5*time.Second, time.Minute)
 }
 
 // pay asks until the router acknowledges. Its caller has little patience at times.
@@ -99,13 +107,13 @@ func (w *universe) acknowledged(o *order, p *payment.Payment) {
 	w.observe(o, p)
 }
 
-// read looks at a payment as its customer does, and sends the payer where it says.
-func (w *universe) read(o *order) {
+// read looks at a payment as its customer does, and sends the payer where it says. It reports whether there is one.
+func (w *universe) read(o *order) bool {
 	w.mu.Lock()
 	id := o.id
 	w.mu.Unlock()
 	if id == "" {
-		return
+		return false
 	}
 	var p *payment.Payment
 	err := w.ask(func(e *engine.Engine) (err error) { p, err = e.Get(context.Background(), id); return err })
@@ -117,6 +125,7 @@ func (w *universe) read(o *order) {
 		defer w.mu.Unlock()
 		w.observe(o, p)
 	}
+	return true
 }
 
 // observe compares what is read with what was read before. The caller holds mu.

@@ -18,7 +18,7 @@ import (
 // very same instant in several goroutines may come in another order.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	first, worlds := envUint(t, "CAUCE_SEED", uint64(time.Now().UnixNano()%1e9)), envUint(t, "CAUCE_SEEDS", 24)
+	first, worlds := envUint(t, "CAUCE_SEED", uint64(time.Now().UnixNano()%1e9)), envUint(t, "CAUCE_SEEDS", 24/slowness)
 	t.Logf("CAUCE_SEED=%d", first)
 	var total tally
 	for seed := first; seed < first+worlds; seed++ {
@@ -62,7 +62,7 @@ func (t *tally) add(o tally) {
 const (
 	faultsLast = 10 * time.Minute // of a world's time, in which payments are made and everything goes wrong
 	// calmLasts is enough for every URL to die, every look-up to come and every webhook to be sent.
-	calmLasts = 5 * time.Hour
+	calmLasts = 3 * time.Hour
 )
 
 // simulate runs the world of a seed.
