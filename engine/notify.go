@@ -172,8 +172,11 @@ func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) err
 		return err
 	}
 	decision, err := e.Decision(ctx, p.ID)
-	if err != nil || d.p.Attempt(number).Status == payment.AttemptProcessing {
+	switch {
+	case err != nil || d.p.Attempt(number).Status == payment.AttemptProcessing:
 		return err // left behind by a process that died: the schedule takes it up
+	case !e.askable(d.p, d.p.Attempt(number)):
+		return nil // its provider cannot be asked by key, so that "not found" would be no answer
 	}
 	_, err = e.lookUpAttempt(ctx, d.p, number, decision)
 	return err

@@ -131,3 +131,20 @@ func TestNotify(t *testing.T) {
 		after.becomes(t, p.ID, payment.Succeeded)
 	})
 }
+
+// A webhook that names an attempt by a key, at a provider that cannot be asked by it: anybody who has seen the key can
+// send it, and that the provider "does not find" the key is no proof that it did not execute the attempt.
+func TestKeyThatItsProviderCannotBeAskedBy(t *testing.T) {
+	t.Parallel()
+	b := setup(t, two)
+	b.providers["acme"].SetRecovery(payment.Recovery{AbsentAfter: payment.Duration(time.Minute)}).
+		Script(providertest.Lose(provider.Succeeded)).HideFor(10)
+	b.start(t)
+	p := b.pay(t, "order-1")
+	b.clock.Advance(2 * time.Minute)
+	b.notify(t, "acme", "key:"+p.Attempts[0].Key)
+	b.inboxEmpty(t)
+	if p = b.becomes(t, p.ID, payment.InDoubt); len(p.Attempts) != 1 || len(b.providers["acme"].Lookups()) != 0 {
+		t.Errorf("asked %d times; attempts %+v", len(b.providers["acme"].Lookups()), p.Attempts)
+	}
+}

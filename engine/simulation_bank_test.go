@@ -83,14 +83,14 @@ func (b *bank) withSteps() *bank {
 			b.mu.Lock()
 			if _, known := b.executed[a.Key]; !known && step.Execute {
 				b.executed[a.Key] = time.Now()
+				if o := new(provider.Outcome); step.Change != nil {
+					if step.Change(o); o.Amount == misstated {
+						b.Restate(a.Key, misstated)
+					}
+				}
 				b.w.run(func() { b.finish(a, step.Status) })
 			}
 			b.mu.Unlock()
-			if o := (provider.Outcome{}); step.Change != nil {
-				if step.Change(&o); o.Amount == misstated {
-					b.Restate(a.Key, misstated)
-				}
-			}
 			if step.Execute && chance(r, 5) {
 				b.announce(a.Key) // a webhook before the answer
 			}
