@@ -49,8 +49,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	}
 	ctx, cancel := e.withTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
-	r.inFlight.Add(1)
-	defer r.inFlight.Add(-1)
+	e.begins(r)
 	outcome, err := guarded(ctx, func() (provider.Outcome, error) {
 		return r.Submit(ctx, provider.Attempt{
 			Key: a.Key, PaymentID: p.ID, Number: a.Number, Payment: p.Request,
@@ -61,7 +60,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	if ans.err == nil && ans.Status == provider.Absent {
 		ans.err = provider.Errorf(provider.CodeUnknown, "the provider answered a hand-over with %q", ans.Status)
 	}
-	e.noteHealth(r, ans.err)
+	e.ended(r, &p.Request, ans)
 	return ans
 }
 

@@ -104,6 +104,15 @@ func (e *Engine) concludeError(d *draft, a *payment.Attempt, err *provider.Error
 	default:
 		ended.AttemptStatus = payment.AttemptFailed
 	}
+	if bankIsDown(&d.p.Request, err) {
+		ended.Message += "; another provider would not help: the PSE providers reach the bank through one network"
+		d.add(payment.EventAttemptEnded, ended)
+		d.add(payment.EventFailed, payment.EventData{Attempt: number, Failure: &payment.Failure{
+			Code: payment.CodeAttemptsFailed, Message: attemptsFailed(d.p), Field: ended.Field,
+		}})
+		e.reschedule(d)
+		return
+	}
 	d.add(payment.EventAttemptEnded, ended)
 	switch {
 	case err.Code != provider.CodeUnknown:
@@ -135,7 +144,10 @@ func words(s string) string {
 func (e *Engine) abandon(d *draft, number int, decision *payment.Decision) bool {
 	a := d.p.Attempt(number)
 	c := e.capability(a.Provider, &d.p.Request)
-	if c == nil || !c.Recovery.AbandonIfUnanswered || a.URLGiven || e.nextCandidate(d, decision) == nil {
+	if c == nil || !c.Recovery.AbandonIfUnanswered || a.URLGiven {
+		return false
+	}
+	if r, _ := e.nextCandidate(d, decision); r == nil {
 		return false
 	}
 	d.add(payment.EventAbandoned, payment.EventData{
@@ -153,8 +165,13 @@ func (e *Engine) nextOrFail(d *draft, number int, code provider.Code, ended paym
 	if code == provider.CodeDeclined {
 		d.add(payment.EventRejected, payment.EventData{Attempt: number, Failure: declined(ended.Code, ended.Message, ended.Field)})
 	} else {
+		message := attemptsFailed(d.p)
+		if slices.Contains(decision.Failover.On, string(code)) {
+			_, why := e.nextCandidate(d, decision)
+			message += "; no further candidate: " + why
+		}
 		d.add(payment.EventFailed, payment.EventData{Attempt: number, Failure: &payment.Failure{
-			Code: payment.CodeAttemptsFailed, Message: attemptsFailed(d.p), Field: ended.Field,
+			Code: payment.CodeAttemptsFailed, Message: message, Field: ended.Field,
 		}})
 	}
 	e.reschedule(d)

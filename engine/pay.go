@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/cauce-pay/cauce/engine/store"
@@ -89,7 +88,7 @@ func (e *Engine) replay(ctx context.Context, key string, req *payment.Request) (
 // payments end that have a turn, before it takes a provider away from them.
 func (e *Engine) begin(key string, req *payment.Request) (*draft, *payment.Decision) {
 	for {
-		s := e.state.Load()
+		s := e.current(e.now())
 		d, decision := e.plan(s, key, req)
 		e.busy.try(d.p.ID) // nobody knows it yet
 		if e.state.Load().rules == s.rules {
@@ -135,33 +134,16 @@ func noCandidate(decision *payment.Decision) string {
 // policy allows one more. The intent carries its own recovery: should this process end before the answer is
 // stored, the payment comes up for a look once the call cannot be running any more.
 func (e *Engine) startNext(d *draft, decision *payment.Decision) bool {
-	r := e.nextCandidate(d, decision)
+	r, why := e.nextCandidate(d, decision)
 	if r == nil {
 		return false
 	}
 	deadline := d.now.Add(r.timeout)
 	d.add(payment.EventAttemptStarted, payment.EventData{
-		Attempt: len(d.p.Attempts) + 1, Provider: r.name, Key: e.newAttemptKey(), DeadlineAt: deadline,
+		Attempt: len(d.p.Attempts) + 1, Provider: r.name, Key: e.newAttemptKey(), DeadlineAt: deadline, Message: why,
 	})
 	d.lookAt(deadline.Add(deadlineGrace))
 	return d.err == nil
-}
-
-// nextCandidate returns the provider that would be tried next, or nil.
-func (e *Engine) nextCandidate(d *draft, decision *payment.Decision) *running {
-	tried := len(d.p.Attempts)
-	policy := decision.Failover
-	if tried > 0 && (tried >= policy.MaxAttempts ||
-		policy.Within > 0 && d.now.Sub(d.p.CreatedAt) > time.Duration(policy.Within)) {
-		return nil
-	}
-	for _, name := range decision.Providers {
-		used := slices.ContainsFunc(d.p.Attempts, func(a payment.Attempt) bool { return a.Provider == name })
-		if r := e.provider(name); r != nil && !used {
-			return r
-		}
-	}
-	return nil
 }
 
 // waitPoll is how often Wait reads a payment that another router is handing over.

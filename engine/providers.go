@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cauce-pay/cauce/engine/internal/breaker"
 	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
@@ -25,15 +26,20 @@ type running struct {
 	keyRetention       time.Duration
 	notificationSecret string
 	notificationURL    string
+	terms              atomic.Pointer[routing.Provider] // its breaker and limit, as the rules in force have them
 	inFlight           atomic.Int64
+	breaker            breaker.Breaker
 
-	mu        sync.Mutex
-	health    payment.Health // what its answers say; see condition
-	paused    *pause         // nil = it is not
-	checkedAt time.Time
-	banks     map[payment.Method]*kept[provider.Bank] // one for each of its methods, where it lists banks
-	billers   kept[provider.Biller]
-	balance   balance
+	mu          sync.Mutex
+	lastFailure string         // what last went wrong by the provider's own fault
+	second      time.Time      // the last second in which a hand-over began, where there is a limit per second
+	thisSecond  int            // how many began in it
+	health      payment.Health // what its answers say; see condition
+	paused      *pause         // nil = it is not
+	checkedAt   time.Time
+	banks       map[payment.Method]*kept[provider.Bank] // one for each of its methods, where it lists banks
+	billers     kept[provider.Biller]
+	balance     balance
 }
 
 // startProvider starts and configures one provider. One that was started is returned with the error, too, so that
@@ -54,7 +60,10 @@ func (e *Engine) startProvider(ctx context.Context, block routing.Provider) (*ru
 			return nil, fmt.Errorf("engine: provider %q could not be started: %w", block.Name, err)
 		}
 	}
-	r := &running{Provider: p, block: block, value: value, name: block.Name, plugin: block.Plugin, timeout: block.Timeout}
+	r := &running{
+		Provider: p, block: block, value: value, name: block.Name, plugin: block.Plugin, timeout: block.Timeout,
+	}
+	r.terms.Store(&block)
 	if err := p.Info().Validate(); err != nil {
 		return r, fmt.Errorf("engine: provider %q declares what cannot be: %w", block.Name, err)
 	}
@@ -195,22 +204,12 @@ func (e *Engine) check(ctx context.Context, r *running) {
 	e.noteHealth(r, err)
 }
 
-// condition is the provider's health with what else keeps payments from it. The caller holds r.mu.
-func (r *running) condition() payment.Health {
-	h := r.health
-	if r.paused != nil {
-		h.Paused = true
-		h.Reason = orElse(h.Reason, r.paused.Reason)
-	}
-	return h
-}
-
-// facts are what a decision may know of the provider.
-func (r *running) facts() routing.ProviderFacts {
+// facts are what a decision may know of the provider, and when time alone changes them (zero = never).
+func (r *running) facts(now time.Time) (_ routing.ProviderFacts, changesAt time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	facts := routing.ProviderFacts{
-		Capabilities: r.info.Capabilities, Health: r.condition(), Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
+		Capabilities: r.info.Capabilities, Health: r.condition(now), Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
 	}
 	for method, list := range r.banks {
 		if list.ReadAt.IsZero() {
@@ -222,5 +221,5 @@ func (r *running) facts() routing.ProviderFacts {
 		}
 		facts.Banks[method] = codes
 	}
-	return facts
+	return facts, r.changesAt(now)
 }

@@ -31,15 +31,17 @@ func (e *Engine) History(ctx context.Context, id string, after int64, limit int)
 // Decide answers what the rules say about a payment now, without paying. The request need not be complete.
 func (e *Engine) Decide(_ context.Context, req payment.Request) (payment.Decision, error) {
 	req = req.WithDefaults()
-	s := e.state.Load()
-	return s.rules.Decide(&req, s.routingFacts(e.now(), "")), nil
+	now := e.now()
+	s := e.current(now)
+	return s.rules.Decide(&req, s.routingFacts(now, "")), nil
 }
 
 // Explain is Decide with every route that was looked at, and why it did or did not match.
 func (e *Engine) Explain(_ context.Context, req payment.Request) (routing.Explanation, error) {
 	req = req.WithDefaults()
-	s := e.state.Load()
-	return s.rules.Explain(&req, s.routingFacts(e.now(), "")), nil
+	now := e.now()
+	s := e.current(now)
+	return s.rules.Explain(&req, s.routingFacts(now, "")), nil
 }
 
 // Rules returns the rules in force.
@@ -106,7 +108,8 @@ type ProviderStatus struct {
 	Version  string `json:"version"`
 	Healthy  bool   `json:"healthy"`
 	Paused   bool   `json:"paused"`
-	Reason   string `json:"reason,omitzero"` // why it is not healthy, or paused
+	Breaker  string `json:"breaker"`         // closed, open or half_open
+	Reason   string `json:"reason,omitzero"` // why it gets no payments, or only those that others do not take
 	InFlight int64  `json:"in_flight"`       // hand-overs under way in this process
 	// Balance is our account at the provider; nil where it tells none, or could not be asked yet.
 	Balance *Balance `json:"balance,omitempty"`
@@ -119,9 +122,9 @@ func (e *Engine) Providers(ctx context.Context) []ProviderStatus {
 	var out []ProviderStatus
 	for _, r := range e.inOrder() {
 		r.mu.Lock()
-		h := r.condition()
+		h := r.condition(e.now())
 		out = append(out, ProviderStatus{
-			Name: r.name, Plugin: r.plugin, Version: r.info.Version, Healthy: !h.Unhealthy, Paused: h.Paused,
+			Name: r.name, Plugin: r.plugin, Version: r.info.Version, Healthy: !h.Unhealthy, Paused: h.Paused, Breaker: string(r.breaker.State(e.now())),
 			Reason: h.Reason, InFlight: r.inFlight.Load(), Balance: r.balance.last,
 		})
 		r.mu.Unlock()

@@ -18,6 +18,7 @@ type state struct {
 	// providers are those of the rules by label, and those that the payments under way may still need.
 	providers map[string]*running
 	facts     map[string]routing.ProviderFacts // by label, as they are now
+	stale     time.Time                        // when facts have to be read anew; zero = when something happens
 	lease     time.Duration                    // of a payment that is looked at
 }
 
@@ -25,6 +26,16 @@ type state struct {
 // empty where a payment is only asked about.
 func (s *state) routingFacts(now time.Time, paymentID string) routing.Facts {
 	return routing.Facts{Now: now, PaymentID: paymentID, Providers: s.facts}
+}
+
+// current returns the state as it is at that time.
+func (e *Engine) current(now time.Time) *state {
+	s := e.state.Load()
+	if !s.stale.IsZero() && !now.Before(s.stale) {
+		e.refreshFacts()
+		s = e.state.Load()
+	}
+	return s
 }
 
 // provider returns a running provider by its label, or nil.
@@ -50,12 +61,17 @@ func (e *Engine) change(f func(*state)) {
 }
 
 // refreshFacts makes what is known of the providers visible to the next decisions.
-func (e *Engine) refreshFacts() { e.change((*state).readFacts) }
+func (e *Engine) refreshFacts() { e.change(func(s *state) { s.readFacts(e.now()) }) }
 
-func (s *state) readFacts() {
+func (s *state) readFacts(now time.Time) {
+	s.stale = time.Time{}
 	s.facts = make(map[string]routing.ProviderFacts, len(s.providers))
 	for name, r := range s.providers {
-		s.facts[name] = r.facts()
+		facts, changesAt := r.facts(now)
+		s.facts[name] = facts
+		if !changesAt.IsZero() && (s.stale.IsZero() || changesAt.Before(s.stale)) {
+			s.stale = changesAt
+		}
 	}
 }
 
@@ -99,7 +115,10 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 	}
 	e.change(func(s *state) {
 		*s = *next
-		s.readFacts()
+		for _, block := range s.rules.Providers() {
+			s.providers[block.Name].terms.Store(&block)
+		}
+		s.readFacts(e.now())
 	})
 	e.tending.wake() // checks the new ones
 	e.log.Info("the rules were reloaded", "before", before.rules.Hash(), "rules", next.rules.Hash())
@@ -122,7 +141,7 @@ func (e *Engine) drain(gone, replaced []*running) {
 				closing = append(closing, r)
 			}
 		}
-		s.readFacts()
+		s.readFacts(e.now())
 	})
 	e.reloading.Unlock()
 	e.busy.waitAll() // looks that have begun since then

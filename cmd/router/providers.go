@@ -55,6 +55,8 @@ func printProviders(w io.Writer, list struct{ Providers []engine.ProviderStatus 
 			health = "paused"
 		case !p.Healthy:
 			health = "unhealthy"
+		case p.Breaker != "closed":
+			health = "breaker " + p.Breaker
 		}
 		if p.Balance != nil {
 			balance = p.Balance.Available.String() + " " + p.Balance.Currency

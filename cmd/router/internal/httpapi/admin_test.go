@@ -64,7 +64,7 @@ func TestReloadedKeys(t *testing.T) {
 func TestPauseProvider(t *testing.T) {
 	t.Parallel()
 	w := start(t, nil, nil)
-	if a := w.do("POST", "/v1/providers/acme/pause", `{"reason": "their night"}`); a.Status != http.StatusOK || !strings.Contains(a.Body, `"paused":true,"reason":"their night"`) {
+	if a := w.do("POST", "/v1/providers/acme/pause", `{"reason": "their night"}`); a.Status != http.StatusOK || !strings.Contains(a.Body, `"paused":true,"breaker":"closed","reason":"their night"`) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	if p := w.pay("order-1"); p.Status != "failed" || p.Failure.Code != "no_candidate" || !strings.Contains(p.Failure.Message, "their night") {

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// nextCandidate returns the provider that would be tried next and, after the first, why it is that one; nil and why
+// there is none.
+func (e *Engine) nextCandidate(d *draft, decision *payment.Decision) (r *running, why string) {
+	tried, policy := len(d.p.Attempts), decision.Failover
+	switch {
+	case tried == 0:
+	case tried >= policy.MaxAttempts:
+		return nil, "max_attempts of the route is reached"
+	case policy.Within > 0 && d.now.Sub(d.p.CreatedAt) > time.Duration(policy.Within):
+		return nil, "within of the route has passed"
+	}
+	names, reasons := decision.Providers, []string(nil)
+	if tried > 0 {
+		last := d.p.Current()
+		names, reasons = e.screenAgain(d, decision)
+		reasons = append([]string{"after " + last.Provider + ": " + last.Code}, reasons...)
+	}
+	why = strings.Join(reasons, "; ")
+	for _, name := range names {
+		if r := e.provider(name); r != nil && !attempted(d.p, name) {
+			return r, why
+		}
+	}
+	return nil, why
+}
+
+func attempted(p *payment.Payment, providerName string) bool {
+	return slices.ContainsFunc(p.Attempts, func(a payment.Attempt) bool { return a.Provider == providerName })
+}
+
+// screenAgain returns the decision's candidates as they would be tried now, and why those are left out or come last
+// that were not tried yet. Under other rules than the decision's only what an operator has paused since is left out.
+func (e *Engine) screenAgain(d *draft, decision *payment.Decision) (names, reasons []string) {
+	s := e.current(d.now)
+	if s.rules.Hash() == decision.Rules {
+		again := s.rules.Decide(&d.p.Request, s.routingFacts(d.now, d.p.ID))
+		if again.Route == decision.Route {
+			for _, c := range again.Candidates {
+				if c.Reason != "ok" && !attempted(d.p, c.Provider) {
+					reasons = append(reasons, c.Provider+": "+c.Reason)
+				}
+			}
+			return again.Providers, reasons
+		}
+	}
+	for _, name := range decision.Providers {
+		if h := s.facts[name].Health; h.Paused {
+			reasons = append(reasons, name+": paused")
+			continue
+		}
+		names = append(names, name)
+	}
+	return names, reasons
+}

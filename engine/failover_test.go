@@ -1,0 +1,189 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/provider"
+	"github.com/cauce-pay/cauce/provider/providertest"
+)
+
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	b := setup(t, strings.Replace(two, `provider "acme" {}`, `provider "acme" {
+  breaker = { failures = 2, within = "1m", cool_off = "30s" }
+}`, 1))
+	down := providertest.Refuse(provider.CodeUnavailable)
+	b.providers["acme"].Script(
+		providertest.Refuse(provider.CodeInvalid), providertest.Refuse(provider.CodeInvalid), // the payer's faults
+		down, down, // opens it
+		down,                    // the trial
+		providertest.Redirect()) // the next one
+	b.start(t)
+	tried := func(key string, names ...string) {
+		t.Helper()
+		p := b.pay(t, key)
+		var got []string
+		for _, a := range p.Attempts {
+			got = append(got, a.Provider)
+		}
+		if strings.Join(got, " ") != strings.Join(names, " ") {
+			t.Errorf("%s was tried at %v, want %v", key, got, names)
+		}
+	}
+	breaker := func(want string) {
+		t.Helper()
+		if got := b.Providers(t.Context())[0].Breaker; got != want {
+			t.Errorf("the breaker is %s, want %s", got, want)
+		}
+	}
+	for _, key := range []string{"order-1", "order-2", "order-3"} {
+		tried(key, "acme", "bravo")
+		breaker("closed")
+	}
+	tried("order-4", "acme", "bravo")
+	breaker("open")
+	tried("order-5", "bravo")
+	b.clock.Advance(30 * time.Second)
+	breaker("half_open")
+	tried("order-6", "acme", "bravo")
+	breaker("open")
+	tried("order-7", "bravo")
+	b.clock.Advance(30 * time.Second)
+	tried("order-8", "acme")
+	breaker("closed")
+	tried("order-9", "acme")
+}
+
+func TestLimit(t *testing.T) {
+	t.Parallel()
+
+	t.Run("in flight", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, strings.Replace(two, `provider "acme" {}`, `provider "acme" { limit = { in_flight = 1 } }`, 1))
+		reached, goOn := make(chan struct{}), make(chan struct{})
+		slow := providertest.Redirect()
+		slow.Before = func(provider.Attempt) { close(reached); <-goOn }
+		b.providers["acme"].Script(slow)
+		b.start(t)
+		first, _, err := b.Begin(t.Context(), "order-1", request())
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-reached
+		if p := b.pay(t, "order-2"); p.Provider != "bravo" {
+			t.Errorf("over the limit it went to %s", p.Provider)
+		}
+		close(goOn)
+		b.becomes(t, first.ID, payment.Pending)
+		if p := b.pay(t, "order-3"); p.Provider != "acme" {
+			t.Errorf("below the limit it went to %s", p.Provider)
+		}
+	})
+
+	t.Run("per second", func(t *testing.T) {
+		t.Parallel()
+		b := run(t, strings.Replace(two, `provider "acme" {}`, `provider "acme" { limit = { per_second = 2 } }`, 1))
+		for i, want := range []string{"acme", "acme", "bravo"} {
+			if p := b.pay(t, "first-"+string(rune('a'+i))); p.Provider != want {
+				t.Errorf("payment %d went to %s", i, p.Provider)
+			}
+		}
+		b.clock.Advance(time.Second)
+		if p := b.pay(t, "order-4"); p.Provider != "acme" {
+			t.Errorf("in the next second it went to %s", p.Provider)
+		}
+	})
+}
+
+func TestFailover(t *testing.T) {
+	t.Parallel()
+
+	t.Run("a candidate that was paused since the decision is left out, with the reason", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, two)
+		refuse := providertest.Refuse(provider.CodeUnavailable)
+		refuse.Before = func(provider.Attempt) {
+			if err := b.Pause(t.Context(), "bravo", "ticket 1234"); err != nil {
+				t.Error(err)
+			}
+		}
+		b.providers["acme"].Script(refuse)
+		b.start(t)
+		p := b.pay(t, "order-1")
+		if p.Status != payment.Failed || len(p.Attempts) != 1 || !strings.Contains(p.Failure.Message, "bravo: paused: ticket 1234") {
+			t.Errorf("%s after %d attempts: %s", p.Status, len(p.Attempts), p.Failure.Message)
+		}
+	})
+
+	t.Run("each hop says why", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, two)
+		b.providers["acme"].Script(providertest.Refuse(provider.CodeUnavailable))
+		b.start(t)
+		p := b.pay(t, "order-1")
+		events, err := b.History(t.Context(), p.ID, 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := events[4]; got.Type != payment.EventAttemptStarted || got.Data.Message != "after acme: unavailable" {
+			t.Errorf("got %+v", got)
+		}
+	})
+
+	t.Run("declined goes on only where the route lists it", func(t *testing.T) {
+		t.Parallel()
+		for on, want := range map[string]payment.Status{`"unavailable"`: payment.Rejected, `"declined"`: payment.Pending} {
+			b := setup(t, strings.Replace(two, `"bravo"] }`, `"bravo"]
+  failover = { on = [`+on+`] }
+}`, 1))
+			b.rules = strings.Replace(b.rules, `route "all" { providers`, "route \"all\" {\n  providers", 1)
+			b.providers["acme"].Script(providertest.Refuse(provider.CodeDeclined))
+			b.start(t)
+			if p := b.pay(t, "order-1"); p.Status != want {
+				t.Errorf("with on = [%s] it is %s, want %s", on, p.Status, want)
+			}
+		}
+	})
+
+	t.Run("a bank that is down at PSE is down at every provider", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, two)
+		down := providertest.Refuse(provider.CodeUnavailable)
+		down.Err = &provider.Error{Code: provider.CodeUnavailable, Message: "the bank does not answer", Field: "payer.bank"}
+		b.providers["acme"].Always(down)
+		b.start(t)
+		for _, key := range []string{"order-1", "order-2", "order-3", "order-4", "order-5", "order-6"} {
+			p := b.pay(t, key)
+			if p.Status != payment.Failed || len(p.Attempts) != 1 || !strings.Contains(p.Failure.Message, "through one network") {
+				t.Fatalf("%s after %d attempts: %+v", p.Status, len(p.Attempts), p.Failure)
+			}
+		}
+		if got := b.Providers(t.Context())[0].Breaker; got != "closed" {
+			t.Errorf("the bank's outage left the provider's breaker %s", got)
+		}
+	})
+
+	t.Run("two URLs never live at once", func(t *testing.T) {
+		t.Parallel()
+		b := run(t, two) // both would give a URL
+		p := b.pay(t, "order-1")
+		first := p.Action.URL
+		b.providers["acme"].FailLookups(provider.Errorf(provider.CodeUnavailable, "it is down"))
+		for range 20 {
+			b.lookAgain(t, p.ID)
+			if _, err := b.Refresh(t.Context(), p.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := b.Get(t.Context(), p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b.providers["bravo"].Submits()) != 0 || p.Action == nil || p.Action.URL != first {
+			t.Errorf("a second URL was made while the first lives: %+v", p)
+		}
+	})
+}

@@ -1,0 +1,102 @@
+// Package breaker decides when a provider's calls are given a rest. It keeps no time of its own: whoever asks says
+// what time it is.
+package breaker
+
+import (
+	"sync"
+	"time"
+)
+
+// Settings say when a breaker opens, and for how long.
+type Settings struct {
+	Failures int // within Within; 0 = never
+	Within   time.Duration
+	CoolOff  time.Duration
+}
+
+// State is what a breaker does with calls.
+type State string
+
+// The states.
+const (
+	Closed   State = "closed"
+	Open     State = "open"      // calls go elsewhere where they can
+	HalfOpen State = "half_open" // one call tries whether it works again
+)
+
+// Breaker is closed as its zero value. Its methods may be called concurrently.
+type Breaker struct {
+	mu       sync.Mutex
+	failures []time.Time // since the last success, the oldest first
+	open     bool
+	until    time.Time // the end of the cool-off
+	trial    bool      // a call that began after it is under way
+}
+
+// State returns the state at a time. A trial that is under way leaves it open to all others.
+func (b *Breaker) State(now time.Time) State {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case !b.open:
+		return Closed
+	case b.trial || now.Before(b.until):
+		return Open
+	}
+	return HalfOpen
+}
+
+// Until returns when an open breaker's cool-off ends; zero where it is not open, or where a trial decides.
+func (b *Breaker) Until() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.open || b.trial {
+		return time.Time{}
+	}
+	return b.until
+}
+
+// Begin tells that a call begins, and returns whether the state changed: it is the trial.
+func (b *Breaker) Begin(now time.Time) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.open || b.trial || now.Before(b.until) {
+		return false
+	}
+	b.trial = true
+	return true
+}
+
+// Succeeded tells that a call was answered, and returns whether the state changed. A call that began before the
+// breaker opened says nothing about it.
+func (b *Breaker) Succeeded() (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open && !b.trial {
+		return false
+	}
+	changed = b.open
+	b.failures, b.open, b.trial = b.failures[:0], false, false
+	return changed
+}
+
+// Failed tells that a call failed by the provider's fault. It returns whether the state changed.
+func (b *Breaker) Failed(now time.Time, s Settings) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.trial:
+	case b.open || s.Failures == 0:
+		return false
+	default:
+		b.failures = append(b.failures, now)
+		for len(b.failures) > s.Failures || now.Sub(b.failures[0]) > s.Within {
+			b.failures = b.failures[1:]
+		}
+		if len(b.failures) < s.Failures {
+			return false
+		}
+	}
+	b.failures, b.open, b.trial, b.until = nil, true, false, now.Add(s.CoolOff)
+	return true
+}

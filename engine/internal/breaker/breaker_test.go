@@ -1,0 +1,65 @@
+package breaker
+
+import (
+	"testing"
+	"time"
+)
+
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	s := Settings{Failures: 3, Within: time.Minute, CoolOff: 30 * time.Second}
+	start := time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC)
+	// Each step is "fail", "ok" or "begin" at a second, and the state after it.
+	type step struct {
+		second int
+		do     string
+		want   State
+	}
+	for name, steps := range map[string][]step{
+		"opens at the third failure within a minute": {{0, "fail", Closed}, {20, "fail", Closed}, {60, "fail", Open}},
+		"failures that are far apart do not add up":  {{0, "fail", Closed}, {40, "fail", Closed}, {61, "fail", Closed}, {90, "fail", Open}},
+		"a success forgets the failures":             {{0, "fail", Closed}, {1, "fail", Closed}, {2, "ok", Closed}, {3, "fail", Closed}},
+		"half open after the cool-off, for one trial, whose success closes it": {
+			{0, "fail", Closed}, {0, "fail", Closed}, {0, "fail", Open}, {29, "", Open}, {30, "", HalfOpen}, {31, "begin", Open}, {32, "ok", Closed},
+			{33, "fail", Closed},
+		},
+		"a trial that fails opens it for another cool-off": {
+			{0, "fail", Closed}, {0, "fail", Closed}, {0, "fail", Open}, {30, "begin", Open}, {40, "fail", Open}, {69, "", Open}, {70, "", HalfOpen},
+		},
+		"calls that began before it opened say nothing": {
+			{0, "fail", Closed}, {0, "fail", Closed}, {0, "fail", Open}, {1, "ok", Open}, {29, "fail", Open}, {30, "", HalfOpen}, {30, "ok", HalfOpen},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var b Breaker
+			for i, step := range steps {
+				now := start.Add(time.Duration(step.second) * time.Second)
+				before := b.State(now)
+				changed := false
+				switch step.do {
+				case "fail":
+					changed = b.Failed(now, s)
+				case "ok":
+					changed = b.Succeeded()
+				case "begin":
+					changed = b.Begin(now)
+				}
+				got := b.State(now)
+				if got != step.want {
+					t.Fatalf("step %d: %s, want %s", i, got, step.want)
+				}
+				if got != before && !changed {
+					t.Errorf("step %d: it became %s without telling", i, got)
+				}
+			}
+		})
+	}
+	var never Breaker
+	for range 100 {
+		never.Failed(start, Settings{Within: time.Minute, CoolOff: time.Minute})
+	}
+	if never.State(start) != Closed {
+		t.Error("it opened after all")
+	}
+}
