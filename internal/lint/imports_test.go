@@ -68,6 +68,7 @@ var table = []room{
 	{packages: "engine/store/storetest", may: []string{"engine/store", "payment"}, bare: true, why: "one suite for every store"},
 	{packages: "engine/store/*", may: []string{"engine/store", "payment"}, tests: []string{"engine/store/storetest"},
 		never: []string{"engine", "engine/routing", "provider/...", grpc}, why: "stores know records, not decisions, and not each other"},
+	{packages: "engine/internal/...", bare: true, why: "what only the engine uses, each thing about one matter"},
 	{packages: "engine", may: []string{"payment", "provider", "engine/routing", "engine/store", "engine/internal/..."},
 		tests: []string{"provider/providertest", "engine/store/pebblestore", "provider/plugin"},
 		never: []string{"provider/plugin/...", "engine/store/*", grpc, goPlugin, pebble, pgx},
