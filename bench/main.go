@@ -18,9 +18,9 @@ import (
 )
 
 func main() {
-	rounds := flag.Int("rounds", 3, "interleaved rounds of each measurement")
-	length := flag.Duration("length", 2*time.Second, "of one measurement")
-	callers := flag.String("callers", "1,8,64,256", "numbers of payments in flight")
+	rounds := flag.Int("rounds", 7, "interleaved rounds of each measurement")
+	length := flag.Duration("length", time.Second, "of one measurement")
+	callers := flag.String("callers", "1,64", "numbers of payments in flight")
 	bin := flag.String("plugins", filepath.Dir(must(os.Executable())), "directory of the plugins `instant` and unary")
 	dir := flag.String("dir", ".", "directory to measure on")
 	flag.Parse()
