@@ -50,6 +50,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	ctx, cancel := e.withTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
 	e.begins(r)
+	began := e.now()
 	outcome, err := guarded(ctx, func() (provider.Outcome, error) {
 		return r.Submit(ctx, provider.Attempt{
 			Key: a.Key, PaymentID: p.ID, Number: a.Number, Payment: p.Request,
@@ -60,6 +61,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	if ans.err == nil && ans.Status == provider.Absent {
 		ans.err = provider.Errorf(provider.CodeUnknown, "the provider answered a hand-over with %q", ans.Status)
 	}
+	r.latency.add(e.now().Sub(began))
 	e.ended(r, &p.Request, ans)
 	return ans
 }

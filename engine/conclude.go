@@ -73,10 +73,8 @@ func (e *Engine) concludeSuccess(d *draft, number int, o provider.Outcome) {
 	switch {
 	case d.p.Status == payment.Succeeded:
 		d.add(payment.EventDoublePayment, data)
-		e.log.Error("a payment succeeded twice", "payment", d.p.ID, "attempt", number)
 	case d.p.Status.Final():
 		d.add(payment.EventLateSuccess, data)
-		e.log.Warn("a payment succeeded late", "payment", d.p.ID, "attempt", number)
 	case mismatched(d.p) > 0: // for a person
 	default:
 		e.settle(d, number, o)

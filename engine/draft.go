@@ -71,6 +71,7 @@ func (e *Engine) commit(ctx context.Context, d *draft) error {
 		return err
 	}
 	e.due(d.p.NextLookupAt)
+	e.observe(d)
 	e.watchers.tell(d.p)
 	return nil
 }

@@ -32,6 +32,8 @@ type Engine struct {
 
 	watchers *watchers
 	busy     busy
+	outcomes outcomes
+	metrics  metrics
 
 	scheduler, inbox, tending *alarm
 	background                sync.WaitGroup // the loops

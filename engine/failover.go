@@ -43,7 +43,7 @@ func attempted(p *payment.Payment, providerName string) bool {
 func (e *Engine) screenAgain(d *draft, decision *payment.Decision) (names, reasons []string) {
 	s := e.current(d.now)
 	if s.rules.Hash() == decision.Rules {
-		again := s.rules.Decide(&d.p.Request, s.routingFacts(d.now, d.p.ID))
+		again := s.rules.Decide(&d.p.Request, e.routingFacts(s, d.now, d.p.ID))
 		if again.Route == decision.Route {
 			for _, c := range again.Candidates {
 				if c.Reason != "ok" && !attempted(d.p, c.Provider) {

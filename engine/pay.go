@@ -103,7 +103,7 @@ func (e *Engine) plan(s *state, key string, req *payment.Request) (*draft, *paym
 	now := e.now()
 	d := &draft{p: &payment.Payment{}, events: make([]payment.Event, 0, 3), now: now}
 	id := e.newPaymentID(now)
-	decision := s.rules.Decide(req, s.routingFacts(now, id))
+	decision := s.rules.Decide(req, e.routingFacts(s, now, id))
 	d.add(payment.EventCreated, payment.EventData{Payment: id, IdempotencyKey: key, Request: req})
 	d.add(payment.EventDecided, payment.EventData{Decision: &decision})
 	fail := func(t payment.EventType, code, message string) {

@@ -29,6 +29,7 @@ type running struct {
 	terms              atomic.Pointer[routing.Provider] // its breaker and limit, as the rules in force have them
 	inFlight           atomic.Int64
 	breaker            breaker.Breaker
+	latency            histogram
 
 	mu          sync.Mutex
 	lastFailure string         // what last went wrong by the provider's own fault

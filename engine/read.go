@@ -33,7 +33,7 @@ func (e *Engine) Decide(_ context.Context, req payment.Request) (payment.Decisio
 	req = req.WithDefaults()
 	now := e.now()
 	s := e.current(now)
-	return s.rules.Decide(&req, s.routingFacts(now, "")), nil
+	return s.rules.Decide(&req, e.routingFacts(s, now, "")), nil
 }
 
 // Explain is Decide with every route that was looked at, and why it did or did not match.
@@ -41,7 +41,7 @@ func (e *Engine) Explain(_ context.Context, req payment.Request) (routing.Explan
 	req = req.WithDefaults()
 	now := e.now()
 	s := e.current(now)
-	return s.rules.Explain(&req, s.routingFacts(now, "")), nil
+	return s.rules.Explain(&req, e.routingFacts(s, now, "")), nil
 }
 
 // Rules returns the rules in force.

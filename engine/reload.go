@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/payment"
 )
 
 // state is the rules in force with their running providers. It does not change: a reload puts another in its place.
@@ -19,13 +20,20 @@ type state struct {
 	providers map[string]*running
 	facts     map[string]routing.ProviderFacts // by label, as they are now
 	stale     time.Time                        // when facts have to be read anew; zero = when something happens
+	rates     []routing.SuccessRate            // by which attempts are counted
 	lease     time.Duration                    // of a payment that is looked at
 }
 
 // routingFacts returns what a decision at that time may depend on besides the payment and the rules. The payment's id is
 // empty where a payment is only asked about.
-func (s *state) routingFacts(now time.Time, paymentID string) routing.Facts {
-	return routing.Facts{Now: now, PaymentID: paymentID, Providers: s.facts}
+func (e *Engine) routingFacts(s *state, now time.Time, paymentID string) routing.Facts {
+	facts := routing.Facts{Now: now, PaymentID: paymentID, Providers: s.facts}
+	if len(s.rates) > 0 {
+		facts.Outcomes = func(name string, rate routing.SuccessRate, req *payment.Request) (successes, failures int) {
+			return e.outcomes.count(name, rate, req, now)
+		}
+	}
+	return facts
 }
 
 // current returns the state as it is at that time.
@@ -170,7 +178,7 @@ func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
 	for _, d := range diagnostics {
 		e.log.Warn(d.Summary, "file", d.File, "line", d.Line, "detail", d.Detail)
 	}
-	next := &state{rules: rules, loadedAt: e.now(), providers: map[string]*running{}, lease: time.Minute}
+	next := &state{rules: rules, loadedAt: e.now(), providers: map[string]*running{}, rates: successRates(rules), lease: time.Minute}
 	var started []*running
 	var faults routing.Diagnostics
 	var errs []error

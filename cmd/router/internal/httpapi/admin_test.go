@@ -85,3 +85,24 @@ func TestPauseProvider(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	w := start(t, nil, nil)
+	w.pay("order-1")
+	a := w.do("GET", "/metrics", "")
+	for _, line := range []string{
+		`cauce_payments_total{status="pending"} 1`, `cauce_attempts_total{provider="acme",outcome="pending"} 1`,
+		`cauce_provider_breaker_open{provider="acme"} 0`, `cauce_handover_seconds_count{provider="acme"} 1`,
+		"cauce_payments_in_doubt 0", `cauce_rules_loaded_timestamp_seconds{hash="` + w.engine.Rules().Hash() + `"} `,
+	} {
+		if !strings.Contains(a.Body, "\n"+line) {
+			t.Errorf("no line %s in\n%s", line, a.Body)
+		}
+	}
+	for _, personal := range []string{"pay_", "1020304050", "Miguel", "example.com", "ORDER"} {
+		if strings.Contains(a.Body, personal) {
+			t.Errorf("the metrics tell %q", personal)
+		}
+	}
+}

@@ -26,6 +26,7 @@ func TestKeys(t *testing.T) {
 		{"HEAD", "/v1/events", read},
 		{"POST", "/v1/providers/acme/pause", admin},
 		{"POST", "/v1/providers/acme/resume", admin},
+		{"GET", "/metrics", read},
 		{"GET", "/v1/rules", admin},
 		{"POST", "/v1/reload", admin},
 		{"POST", "/v1/backup", admin},

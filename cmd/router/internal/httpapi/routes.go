@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"log/slog"
@@ -40,6 +41,7 @@ var routes = []route{
 	{"POST", "/v1/notifications/{provider}/{secret}", open, (*api).notify},
 	{"GET", "/healthz", open, (*api).health},
 	{"GET", "/readyz", open, (*api).ready},
+	{"GET", "/metrics", read, (*api).showMetrics},
 	{"GET", "/openapi.json", open, (*api).showOpenAPI},
 }
 
@@ -201,6 +203,16 @@ func (a *api) logRequest(w *recorder, r *http.Request, took time.Duration) {
 		attrs = append(attrs, slog.String("payment", w.payment))
 	}
 	a.log.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelDebug, "request", attrs...)
+}
+
+func (a *api) showMetrics(w http.ResponseWriter, r *http.Request) error {
+	var b bytes.Buffer
+	if err := a.engine.WriteMetrics(r.Context(), &b); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 //go:embed openapi.json

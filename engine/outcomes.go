@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/payment"
+)
+
+// outcomes counts how the providers' attempts ended, for routes with strategy = "success_rate": in this process,
+// since it started.
+type outcomes struct {
+	mu     sync.Mutex
+	groups map[string]*outcomeWindow
+}
+
+// outcomeWindow is a ring of equal parts of one window.
+type outcomeWindow [12]struct {
+	part                int64 // counted from the epoch
+	successes, failures int
+}
+
+// maxOutcomeGroups bounds the memory: beyond it counting begins anew.
+const maxOutcomeGroups = 50_000
+
+func outcomeGroup(providerName string, s routing.SuccessRate, req *payment.Request) string {
+	return providerName + "\x00" + s.Window.String() + "\x00" + strings.Join(s.By, ",") + "\x00" + s.Group(req)
+}
+
+func (o *outcomes) add(rates []routing.SuccessRate, providerName string, req *payment.Request, now time.Time, success bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.groups == nil || len(o.groups) >= maxOutcomeGroups {
+		o.groups = map[string]*outcomeWindow{}
+	}
+	for _, s := range rates {
+		group := outcomeGroup(providerName, s, req)
+		w := o.groups[group]
+		if w == nil {
+			w = &outcomeWindow{}
+			o.groups[group] = w
+		}
+		part := partOf(now, s)
+		at := &w[part%int64(len(w))]
+		if at.part != part {
+			at.part, at.successes, at.failures = part, 0, 0
+		}
+		if success {
+			at.successes++
+		} else {
+			at.failures++
+		}
+	}
+}
+
+func (o *outcomes) count(providerName string, s routing.SuccessRate, req *payment.Request, now time.Time) (successes, failures int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w := o.groups[outcomeGroup(providerName, s, req)]
+	if w == nil {
+		return 0, 0
+	}
+	newest := partOf(now, s)
+	for _, part := range w {
+		if age := newest - part.part; age >= 0 && age < int64(len(w)) {
+			successes += part.successes
+			failures += part.failures
+		}
+	}
+	return successes, failures
+}
+
+func partOf(t time.Time, s routing.SuccessRate) int64 {
+	return t.UnixNano() / (int64(s.Window) / int64(len(outcomeWindow{})))
+}
+
+// successRates returns the settings by which attempts are counted, each once.
+func successRates(rules *routing.Rules) []routing.SuccessRate {
+	var all []routing.SuccessRate
+	for _, s := range rules.SuccessRates() {
+		same := func(o routing.SuccessRate) bool { return o.Window == s.Window && slices.Equal(o.By, s.By) }
+		if !slices.ContainsFunc(all, same) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
