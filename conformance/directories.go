@@ -248,7 +248,7 @@ func statementRules() []rule {
 			p, _ := provider.WithStatement(s.start())
 			first := s.attempt(p, s.main()[0])
 			for range 45 {
-				first.Key = newKey()
+				first.Key = s.newKey()
 				s.submit(p, first)
 			}
 			if n := len(s.statement(p)); n != 45 {

@@ -55,7 +55,7 @@ func idempotencyRules() []rule {
 		{id: "idempotency/two-keys-two-charges", obligation: "Two attempts are two charges, however alike the payments are.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			a := s.attempt(p, c)
 			b := a
-			b.Key, b.Number = newKey(), 2
+			b.Key, b.Number = s.newKey(), 2
 			s.submit(p, a)
 			s.submit(p, b)
 			s.one(a.Key)
@@ -97,7 +97,7 @@ func parallelAttempts(s *scene, p provider.Provider, c *payment.Capability) {
 	var failed atomic.Int64
 	all(n, func(i int) {
 		attempts[i] = first
-		attempts[i].Key = newKey()
+		attempts[i].Key = s.newKey()
 		var err error
 		if outcomes[i], err = p.Submit(s.ctx, attempts[i]); err != nil {
 			failed.Add(1)

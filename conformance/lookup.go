@@ -30,7 +30,7 @@ func lookupRules() []rule {
 		})},
 		{id: "lookup/unknown-key", obligation: "An attempt that the provider does not know is absent, not an error and never final.", when: declaresByKey, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			if c.Recovery.LookupByKey {
-				a := provider.Attempt{Key: newKey(), Payment: payment.Request{Operation: c.Operation, Method: c.Method}}
+				a := provider.Attempt{Key: s.newKey(), Payment: payment.Request{Operation: c.Operation, Method: c.Method}}
 				s.found(p, query(a, ""), provider.Absent)
 			}
 		})},

@@ -20,6 +20,9 @@ type scene struct {
 	ctx     context.Context
 	open    []provider.Provider
 	servers []*http.Server
+
+	mu   sync.Mutex
+	keys map[string]bool // those of the attempts that the check made
 }
 
 func (s *scene) fatalf(format string, args ...any) {
@@ -80,16 +83,23 @@ func (s *scene) with(changes ...string) provider.Config {
 }
 
 // newKey returns an attempt's key: 20 characters of [0-9a-v].
-func newKey() string {
+func (s *scene) newKey() string {
 	b := make([]byte, 13)
 	rand.Read(b) // never fails: see crypto/rand
-	return strings.ToLower(base32.HexEncoding.EncodeToString(b))[:20]
+	key := strings.ToLower(base32.HexEncoding.EncodeToString(b))[:20]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = map[string]bool{}
+	}
+	s.keys[key] = true
+	return key
 }
 
 // attempt is a new attempt at a payment that fits capability c.
 func (s *scene) attempt(p provider.Provider, c *payment.Capability) provider.Attempt {
 	s.Helper()
-	key := newKey()
+	key := s.newKey()
 	return provider.Attempt{Key: key, PaymentID: "pay_" + key + "000000", Number: 1, Payment: s.request(p, c)}
 }
 
@@ -156,10 +166,19 @@ func sameName(a, b string) bool {
 	return cut(a) == cut(b)
 }
 
-// one demands that exactly one charge exists under key.
+// one demands that exactly one charge exists under key, and none under a key that no attempt had.
 func (s *scene) one(key string) {
 	s.Helper()
-	if n := len(s.box.charges(s, key)); n != 1 {
+	n := 0
+	for _, e := range s.box.ledger(s) {
+		switch {
+		case e.Key == key:
+			n++
+		case !s.keys[e.Key]:
+			s.Errorf("the ledger has a charge under the key %q, which no attempt had", e.Key)
+		}
+	}
+	if n != 1 {
 		s.Errorf("the ledger has %d charges under the key, not 1", n)
 	}
 }

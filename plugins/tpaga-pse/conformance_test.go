@@ -10,7 +10,6 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	t.Parallel()
 	suite, err := conformance.New(t.Context(), conformance.Config{
 		Open:    func(context.Context) (provider.Provider, error) { return plugintest.Serve(t, New()), nil },
 		Sandbox: newSimulator(t).url,
