@@ -6,22 +6,24 @@ import (
 	"fmt"
 
 	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/payment"
 )
 
 func newValidateCmd() command {
 	return command{
 		name: "validate", args: "FILE", summary: "check rules: a file, or a directory of *.hcl files",
-		details: "Variables of the environment that are not set here are warnings: only serve needs them.\n" +
+		details: "Variables of the environment that are not set here are warnings: only serve needs them. What the\n" +
+			"providers take is asked of their plugins, which call nobody.\n" +
 			"It exits with 1 if there is an error.",
 		example: "  router validate routing.hcl",
 		setup: func(flags *flag.FlagSet) action {
 			path := rulesFlag(flags)
 			asJSON := flags.Bool("json", false, `print {"valid", "diagnostics"} as JSON`)
-			return func(_ context.Context, s streams, args []string) error {
+			return func(ctx context.Context, s streams, args []string) error {
 				if len(args) > 0 {
 					*path = args[0]
 				}
-				return validate(s, *path, *asJSON)
+				return validate(ctx, s, *path, *asJSON)
 			}
 		},
 	}
@@ -31,8 +33,15 @@ func rulesFlag(flags *flag.FlagSet) *string {
 	return flags.String("c", "routing.hcl", "the rules: a `file`, or a directory of *.hcl files")
 }
 
-func validate(s streams, path string, asJSON bool) error {
-	_, found := loadWithTests(path)
+func validate(ctx context.Context, s streams, path string, asJSON bool) error {
+	rules, found := loadWithTests(path)
+	if rules != nil {
+		capabilities := map[string][]payment.Capability{}
+		for name, info := range infos(ctx, s, rules) {
+			capabilities[name] = info.Capabilities
+		}
+		found = append(found, rules.Check(capabilities)...)
+	}
 	var err error
 	if asJSON {
 		err = printJSON(s.out, found.Report())

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/cauce-pay/cauce/payment"
 )
 
 func analysisFiles(t *testing.T, name string) []txtar.File {
@@ -90,5 +92,33 @@ func TestUnreachedRoutesAreNeverTaken(t *testing.T) {
 	}
 	if len(unreached) != 2 {
 		t.Errorf("seed %d: only %v was said", seed, unreached)
+	}
+}
+
+// TestCheck expects of each file what its first line says, at the marked word, or nothing where it begins with "# ok".
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	capabilities := map[string][]payment.Capability{
+		"pse": {{
+			Operation: payment.PayIn, Method: payment.PSE, Currencies: []string{"COP"},
+			DocumentTypes: []payment.DocumentType{payment.CC, payment.NIT},
+			AmountMin:     payment.Pesos(1000), AmountMax: payment.Pesos(5000), Required: []string{"payer.bank", "payer.email"},
+		}},
+		"out": {{Operation: payment.PayOut, Method: payment.BankTransfer, Currencies: []string{"COP"}}},
+	}
+	for _, f := range analysisFiles(t, "check.txtar") {
+		content, line, column, word := marked(string(f.Data))
+		want, _, _ := strings.Cut(strings.TrimPrefix(content, "# "), "\n")
+		ds := mustLoad(t, content).Check(capabilities)
+		if want == "ok" {
+			if len(ds) > 0 {
+				t.Errorf("%s: %+v in\n%s", f.Name, ds, content)
+			}
+			continue
+		}
+		if len(ds) != 1 || ds[0].Summary+": "+ds[0].Detail != want || ds[0].Line != line || ds[0].Column != column ||
+			ds[0].width != utf8.RuneCountInString(word) {
+			t.Errorf("%s: want %q at %d:%d, %q; got %+v in\n%s", f.Name, want, line, column, word, ds, content)
+		}
 	}
 }

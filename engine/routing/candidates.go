@@ -11,7 +11,8 @@ import (
 // candidate is one provider of a route.
 type candidate struct {
 	provider *Provider
-	weight   int // of the route's split, in percent
+	at       span // where the route names it
+	weight   int  // of the route's split, in percent
 }
 
 // runner is a candidate that may take a payment.

@@ -122,6 +122,7 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 	if ds.HasErrors() {
 		return nil, ds
 	}
+	r.references = l.language.references
 	r.warnings = ds
 	return r, slices.Clone(ds)
 }

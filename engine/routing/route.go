@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/cauce-pay/cauce/payment"
 )
@@ -73,8 +74,15 @@ func (l *loader) readCandidates(r *route, a *hcl.Attribute, content *hcl.BodyCon
 		l.fault(a.Expr.Range(), "providers is empty", "Name at least one provider.")
 	}
 	if ok { // then each is the name of a block
-		for _, name := range names {
-			r.candidates = append(r.candidates, candidate{provider: &l.rules.providers[slices.Index(l.providerNames, name)]})
+		written, _ := a.Expr.(*hclsyntax.TupleConsExpr) // else a local
+		for i, name := range names {
+			at := a.Expr.Range()
+			if written != nil {
+				at = written.Exprs[i].Range()
+			}
+			r.candidates = append(r.candidates, candidate{
+				provider: &l.rules.providers[slices.Index(l.providerNames, name)], at: l.sources[at.Filename].span(at),
+			})
 		}
 	}
 	l.readStrategy(r, content)

@@ -22,6 +22,7 @@ type Rules struct {
 	providers  []Provider
 	routes     []*route
 	index      *index
+	references map[string]*reference // what conditions may read
 	warnings   Diagnostics
 	evaluators sync.Pool // of *evaluator
 }
