@@ -94,7 +94,8 @@ func readBanks(ctx context.Context, e *Engine, r *running, p provider.ProviderWi
 	return banks, err
 }
 
-// refreshList reads a list anew if it is old, and reports whether it did. An empty list is taken for a fault.
+// refreshList reads a list anew if it is old, and reports whether it did. An empty list is taken for a fault. A provider
+// may have banks by some of its methods only: it is not asked again for a day where it says that there is no such list.
 func refreshList[T any](
 	ctx context.Context, e *Engine, r *running, list *kept[T], setting string, read func(context.Context) ([]T, error),
 ) bool {
@@ -107,6 +108,12 @@ func refreshList[T any](
 	items, err := read(ctx)
 	if err == nil && len(items) == 0 {
 		err = errors.New("it is empty")
+	}
+	if provider.CodeOf(err) == provider.CodeInvalid {
+		r.mu.Lock()
+		list.ReadAt = e.now()
+		r.mu.Unlock()
+		return false
 	}
 	if err != nil {
 		e.log.Warn("a provider's list could not be read; the last good one stays", "provider", r.name, "list", setting, "error", err)

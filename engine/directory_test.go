@@ -42,6 +42,24 @@ func TestBanks(t *testing.T) {
 	}
 }
 
+// A provider that has banks by another method only has no list here, which is no list that nothing is on.
+func TestNoListOfBanks(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	b.providers["acme"].SetBanks(provider.Bank{Code: "1007", Name: "Bancolombia"}).FailReads(provider.Errorf(provider.CodeInvalid, "no banks by pse"))
+	b.start(t)
+	if banks, err := b.Banks(t.Context(), payment.PSE); err != nil || len(banks) != 0 {
+		t.Errorf("got %v, %v", banks, err)
+	}
+	if d, err := b.Decide(t.Context(), request()); err != nil || len(d.Providers) != 1 {
+		t.Errorf("got %+v, %v", d, err)
+	}
+	b.providers["acme"].FailReads(nil)
+	if banks, err := b.Banks(t.Context(), payment.PSE); err != nil || len(banks) != 0 {
+		t.Errorf("it was asked again within the day: %v, %v", banks, err)
+	}
+}
+
 // biller is a company whose bills can be paid, as the scripted provider lists it.
 func biller(id, name string) provider.Biller { return provider.Biller{ID: id, Name: name} }
 

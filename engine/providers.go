@@ -213,7 +213,7 @@ func (r *running) facts(now time.Time) (_ routing.ProviderFacts, changesAt time.
 		Capabilities: r.info.Capabilities, Health: r.condition(now), Banks: make(map[payment.Method]map[string]bool, len(r.banks)),
 	}
 	for method, list := range r.banks {
-		if list.ReadAt.IsZero() {
+		if len(list.Items) == 0 {
 			continue // not known
 		}
 		codes := make(map[string]bool, len(list.Items))
