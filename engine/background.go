@@ -79,6 +79,11 @@ const sweepEvery = time.Minute
 
 // followDue takes up the payments whose next look is due, as many at once as there are workers.
 func (e *Engine) followDue(ctx context.Context) {
+	now := e.now()
+	if now.Before(e.followedAt) || e.followedAt.IsZero() {
+		e.hasten(ctx)
+	}
+	e.followedAt = now
 	for ctx.Err() == nil {
 		ids, err := e.store.Claim(ctx, e.now(), e.state.Load().lease, e.workers)
 		if err != nil {

@@ -32,9 +32,11 @@ type Engine struct {
 
 	watchers *watchers
 	busy     busy
+	retries  retries
 	outcomes outcomes
 	metrics  metrics
 
+	followedAt                time.Time // when followDue last ran; its own
 	scheduler, inbox, tending *alarm
 	background                sync.WaitGroup // the loops
 	lookSlots, inboxSlots     chan struct{}

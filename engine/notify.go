@@ -48,6 +48,34 @@ func sameSecret(a, b string) bool {
 	return a != "" && subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
+// retries says when the webhooks are tried again that could not be worked through.
+type retries struct {
+	mu   sync.Mutex
+	next map[string]time.Time // by id
+}
+
+func (r *retries) at(id string) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.next[id]
+}
+
+func (r *retries) later(id string, t time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.next == nil {
+		r.next = map[string]time.Time{}
+	}
+	r.next[id] = t
+	return t
+}
+
+func (r *retries) forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.next, id)
+}
+
 // inboxPage bounds how many webhooks are read from the store at once.
 const inboxPage = 100
 
@@ -69,6 +97,10 @@ func (e *Engine) readInbox(ctx context.Context) {
 		}
 		for _, n := range page {
 			after = n.ID
+			if at := e.retries.at(n.ID); at.After(e.now()) {
+				e.inbox.wakeAt(at)
+				continue
+			}
 			pass.Add(1)
 			e.work(e.inboxSlots, func() {
 				defer pass.Done()
@@ -78,9 +110,10 @@ func (e *Engine) readInbox(ctx context.Context) {
 				}
 				if err != nil {
 					e.log.Warn("a webhook could not be worked through yet", "provider", n.Provider, "error", err)
-					e.inbox.retry()
+					e.inbox.wakeAt(e.retries.later(n.ID, e.now().Add(e.pause(e.now().Sub(n.ReceivedAt), retryPause))))
 					return
 				}
+				e.retries.forget(n.ID)
 				if err := e.store.DeleteNotification(ctx, n.ID); err != nil {
 					e.log.Error("a webhook could not be deleted", "provider", n.Provider, "error", err)
 				}

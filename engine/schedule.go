@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"time"
 
+	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/payment"
 )
 
@@ -36,23 +39,60 @@ func (e *Engine) nextLookup(d *draft, number int) time.Time {
 	if a.Status == payment.AttemptPending {
 		first = firstLookPending
 	}
-	age := d.now.Sub(a.StartedAt)
-	longest := longestPause
-	switch {
-	case age < 24*time.Hour:
-		longest = longestPauseDay
-	case age < 7*24*time.Hour:
-		longest = longestPauseWeek
-	}
-	pause := min(max(first, age/2), longest)
-	var random [1]byte
-	e.read(random[:])
-	pause += pause * (time.Duration(random[0]) - 128) / 1280
-	next := d.now.Add(pause)
+	next := d.now.Add(e.pause(d.now.Sub(a.StartedAt), first))
 	if end := e.windowEnd(d.p, a); a.Status == payment.AttemptInDoubt && end.After(d.now) && end.Before(next) {
 		next = end
 	}
 	return next
+}
+
+// pause returns how long to wait before something of that age is tried again: half of its age, at least first, give
+// or take a tenth.
+func (e *Engine) pause(age, first time.Duration) time.Duration {
+	pause := min(max(first, age/2), longest(age))
+	var random [1]byte
+	e.read(random[:])
+	return pause + pause*(time.Duration(random[0])-128)/1280
+}
+
+// longest bounds the pauses at an age.
+func longest(age time.Duration) time.Duration {
+	switch {
+	case age < 24*time.Hour:
+		return longestPauseDay
+	case age < 7*24*time.Hour:
+		return longestPauseWeek
+	}
+	return longestPause
+}
+
+// hasten brings the looks forward that are further away than the schedule ever sets them: they were set while the
+// clock was ahead.
+func (e *Engine) hasten(ctx context.Context) {
+	now := e.now()
+	for _, status := range []payment.Status{payment.Processing, payment.Pending, payment.InDoubt} {
+		filter := store.Filter{Status: status, Limit: 500}
+		for ctx.Err() == nil {
+			page, err := e.store.List(ctx, filter)
+			if err != nil {
+				e.log.Error("the unfinished payments could not be read", "error", err)
+				return
+			}
+			for _, p := range page.Payments {
+				a := p.Current()
+				if a == nil || p.NextLookupAt.Sub(now) <= longest(now.Sub(a.StartedAt))*5/4 {
+					continue
+				}
+				p.NextLookupAt = now
+				if err := e.schedule(ctx, p); err != nil && !errors.Is(err, store.ErrConflict) {
+					e.log.Error("a payment's next look could not be brought forward", "payment", p.ID, "error", err)
+				}
+			}
+			if filter.Cursor = page.Next; filter.Cursor == "" {
+				break
+			}
+		}
+	}
 }
 
 // windowEnd is when an attempt's URL can be paid no more; zero where that is not known.
