@@ -154,6 +154,7 @@ type rule struct {
 	id, obligation string
 	when           func(*Suite) bool // what the provider must declare; nil = every provider
 	offline        bool              // it needs no sandbox
+	logs           bool              // it needs the provider's log
 	run            func(*scene)
 }
 
@@ -171,6 +172,8 @@ func (s *Suite) Checks() []Check {
 		switch {
 		case r.when != nil && !r.when(s):
 			c.Verdict, c.Detail = NotDeclared, "the provider does not declare it"
+		case r.logs && s.config.Logs == nil:
+			c.Verdict, c.Detail = NotJudged, "nothing shows what the provider logs"
 		case !r.offline && s.box.url == "":
 			c.Verdict, c.Detail = NotJudged, "there is no sandbox whose ledger could be read"
 		}

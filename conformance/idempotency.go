@@ -41,11 +41,8 @@ func idempotencyRules() []rule {
 			s.resend(p, a)
 			s.one(a.Key)
 		})},
-		{id: "idempotency/resend-claims-nothing", obligation: "An attempt that was executed is never said to be refused when it is sent again.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
-			if !c.Recovery.ResendSameKey { // the engine never sends it again
-				return
-			}
-			a, _ := s.submitted(p, c)
+		{id: "idempotency/resend-claims-nothing", obligation: "An attempt that was executed is never said to be refused when it is sent again.", when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
+			s.submit(p, a)
 			a.Resend = true
 			o, err := p.Submit(s.ctx, a)
 			if notExecuted(err) || err == nil && o.Status == provider.Failed {

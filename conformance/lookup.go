@@ -18,7 +18,7 @@ func lookupRules() []rule {
 		{id: "lookup/approved", obligation: "A payment that the provider closed as approved is succeeded.", run: settled("approved", provider.Succeeded)},
 		{id: "lookup/rejected", obligation: "A payment that the provider closed as rejected is rejected or failed.", run: settled("rejected", provider.Rejected, provider.Failed)},
 		{id: "lookup/expired", obligation: "A pay-in that expired at the provider is expired, rejected or failed.", when: declaresPayIn, run: settled("expired", provider.Expired, provider.Rejected, provider.Failed)},
-		{id: "lookup/late-success", obligation: "A success after a rejection is told.", run: lateSuccess},
+		{id: "lookup/late-success", obligation: "A success after a rejection is told.", when: declaresPayIn, run: lateSuccess},
 		{id: "lookup/by-key", obligation: "Where a look-up by key is declared, the key alone finds the attempt.", when: declaresByKey, run: eachSubmitted(func(s *scene, p provider.Provider, a provider.Attempt, _ provider.Outcome) {
 			if payment.CapabilityFor(s.info.Capabilities, a.Payment.Operation, a.Payment.Method).Recovery.LookupByKey {
 				o, err := p.Lookup(s.ctx, query(a, ""))

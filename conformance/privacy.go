@@ -47,10 +47,7 @@ func privacyRules() []rule {
 				}
 			}
 		})},
-		{id: "privacy/logs", obligation: "Logs tell no secret and no personal data.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
-			if s.config.Logs == nil {
-				return
-			}
+		{id: "privacy/logs", obligation: "Logs tell no secret and no personal data.", logs: true, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			a := s.attempt(p, c)
 			s.box.lay(s, fault{On: "create", Do: "answer", Status: http.StatusInternalServerError, Body: s.gossip(a)})
 			_, _ = p.Submit(s.ctx, a)
