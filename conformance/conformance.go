@@ -159,7 +159,7 @@ type rule struct {
 }
 
 func rules() []rule {
-	return slices.Concat(contractRules(), configRules(), submitRules(), amountRules(), documentRules(), lookupRules(),
+	return slices.Concat(contractRules(), configRules(), submitRules(), refusalRules(), amountRules(), documentRules(), lookupRules(),
 		idempotencyRules(), ambiguityRules(), notificationRules(), tokenRules(), deadlineRules(), directoryRules(),
 		statementRules(), privacyRules(), hostileRules(), loadRules())
 }

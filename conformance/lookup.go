@@ -9,7 +9,7 @@ import (
 )
 
 func lookupRules() []rule {
-	list := []rule{
+	return append(unclearLookups(), []rule{
 		{id: "lookup/pending", obligation: "What is pending at the provider is pending in a look-up.", run: eachSubmitted(func(s *scene, p provider.Provider, a provider.Attempt, o provider.Outcome) {
 			if charges := s.box.charges(s, a.Key); len(charges) == 1 && charges[0].Status == "pending" {
 				s.found(p, query(a, o.Reference), provider.Pending)
@@ -71,7 +71,11 @@ func lookupRules() []rule {
 			s.box.advance(s, 26*time.Hour)
 			s.found(p, query(a, o.Reference), provider.Succeeded)
 		})},
-	}
+	}...)
+}
+
+// unclearLookups are about look-ups whose answer is lost or cannot be read.
+func unclearLookups() (list []rule) {
 	for _, broken := range unclearAnswers("lookup") {
 		list = append(list, rule{
 			id: "lookup/" + broken.id, obligation: "A look-up is unknown, neither absent nor final, when " + broken.when + ".",

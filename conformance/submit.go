@@ -65,6 +65,12 @@ func submitRules() []rule {
 			s.echoes(a, o)
 		})},
 		{id: "submit/redirect", obligation: "A pending pay-in has an action with an absolute URL; nothing else has one.", run: eachSubmitted(redirects)},
+	}
+}
+
+// refusalRules are about what must be refused before anybody hears of it, and what must not.
+func refusalRules() []rule {
+	return []rule{
 		{id: "submit/undeclared-method", obligation: "An operation or method that is not declared is refused as invalid.", run: undeclaredMethods},
 		{id: "submit/required-fields", obligation: "A payment without a required field is refused as invalid, and the field is named.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			for _, path := range c.Required {

@@ -67,6 +67,15 @@ func tokenRules() []rule {
 			}
 		})},
 	}
+	list = append(list, brokenTokens()...)
+	for i := range list {
+		list[i].when = func(s *Suite) bool { return s.tokens }
+	}
+	return list
+}
+
+// brokenTokens are about hand-overs for which no token can be had.
+func brokenTokens() (list []rule) {
 	for _, broken := range []struct {
 		id, when string
 		code     provider.Code
@@ -96,9 +105,6 @@ func tokenRules() []rule {
 				}
 			},
 		})
-	}
-	for i := range list {
-		list[i].when = func(s *Suite) bool { return s.tokens }
 	}
 	return list
 }
