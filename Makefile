@@ -44,8 +44,9 @@ bench: ## payments per second and their latency, beside the parts that bound the
 	bin/bench/stored
 	@if [ -x bin/bench/peers ]; then bin/bench/peers; fi
 
-torture: build ## the long run: the router is killed 300 times while 15,000 payments are made
-	CAUCE_INDEX_PAIRS=2000000 $(GO) test -run TestIndexAgreesWithExpr -timeout 60m -v ./engine/routing/
+torture: build ## the long run: 3,000 simulated worlds, every wrong build, 300 kills of the router; seeds are printed
+	CAUCE_SEEDS=3000 $(GO) test -run 'TestSimulation$$' -timeout 60m ./engine/
+	CAUCE_MUTANTS=all $(GO) test -run TestMutants -timeout 30m ./engine/
 	CAUCE_KILLS=300 CAUCE_PAYMENTS=15000 $(GO) test -run TestKilledAtRandom -timeout 60m -v ./cmd/router/
 
 clean: ## remove what was built
