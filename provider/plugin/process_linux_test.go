@@ -141,3 +141,25 @@ func TestNoProcessOutlivesItsHost(t *testing.T) {
 		eventually(t, "the sandbox ends", func() bool { return !alive(pid) })
 	})
 }
+
+// A plugin that stands still, so that calls pass their deadlines and it gives no sign of life, is ended and started again.
+func TestHungPlugin(t *testing.T) {
+	t.Parallel()
+	clock := newFakeClock()
+	p := launch(t, "good", &Launcher{Clock: clock}, nil)
+	if err := p.Configure(t.Context(), provider.Config{"token": "s3cr3t-token"}); err != nil {
+		t.Fatal(err)
+	}
+	first := processOf(p)
+	halt(t, first.ID())
+	for range maxOverdue {
+		_, err := submit(p, "", 100*time.Millisecond)
+		wantCode(t, err, provider.CodeUnknown)
+	}
+	clock.awaitTimer(t)
+	clock.advance(maxPause)
+	eventually(t, "it runs again", func() bool { return running(p, first) })
+	if _, err := submit(p, "", 10*time.Second); err != nil {
+		t.Errorf("the new one does not answer: %v", err)
+	}
+}

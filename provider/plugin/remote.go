@@ -81,10 +81,35 @@ func (r *remote) Call(ctx context.Context, call *pb.Call) (*pb.Answer, error) {
 	}
 	a, err := s.wire.Call(ctx, call)
 	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.overdue.Add(1) == maxOverdue {
+			go r.probe(s)
+		}
 		return nil, err
 	}
+	s.overdue.Store(0)
 	r.mask.answer(a)
 	return a, nil
+}
+
+// maxOverdue is how many calls in a row may pass their deadline without an answer before the plugin is asked for a sign
+// of life, which it has probeTimeout to give.
+const (
+	maxOverdue   = 3
+	probeTimeout = 5 * time.Second
+)
+
+// probe ends a plugin that does not even say what it is any more: it hangs, whatever its provider does. Supervision
+// starts it again, and what was under way is unknown.
+func (r *remote) probe(s *session) {
+	ctx, cancel := context.WithTimeout(r.life, probeTimeout)
+	defer cancel()
+	_, err := wire.Describe(ctx, s.wire)
+	s.overdue.Store(0)
+	if err == nil || r.life.Err() != nil {
+		return
+	}
+	r.logger.Error("a plugin hangs and is ended", "plugin", r.path, "pid", s.process.ID())
+	_ = s.process.Kill(ctx)
 }
 
 // Configure configures the plugin, now and whenever it is started again.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -27,6 +28,7 @@ type session struct {
 	process *process
 	client  *goplugin.Client
 	wire    *wire.Client
+	overdue atomic.Int32 // calls in a row that passed their deadline
 }
 
 // start runs the binary at path and opens the stream to it, within the launcher's start timeout.
