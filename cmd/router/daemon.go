@@ -14,16 +14,18 @@ import (
 	"github.com/cauce-pay/cauce/engine"
 	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/engine/webhook"
 )
 
 // daemon is an engine behind its HTTP API.
 type daemon struct {
-	store  store.Store
-	engine *engine.Engine
-	server *http.Server
-	served chan error // what ended the server
-	log    *slog.Logger
-	rules  string // their path
+	store    store.Store
+	engine   *engine.Engine
+	webhooks *webhook.Sender
+	server   *http.Server
+	served   chan error // what ended the server
+	log      *slog.Logger
+	rules    string // their path
 }
 
 // listen opens the API's port. Without API keys it must be one that only this machine reaches.
@@ -35,12 +37,15 @@ func listen(address string, keys []routing.APIKey) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
-	if len(keys) == 0 && !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+	if len(keys) == 0 && !isLoopback(l) {
 		_ = l.Close()
 		return nil, fmt.Errorf("%s can be reached from other machines, but the rules have no api_key block, so that everybody could pay: add one (router key new), or listen on 127.0.0.1", address)
 	}
 	return l, nil
 }
+
+// isLoopback reports whether only this machine reaches the port.
+func isLoopback(l net.Listener) bool { return l.Addr().(*net.TCPAddr).IP.IsLoopback() }
 
 // startDaemon starts the engine on an open store and serves its API on an open port, to those who have one of the
 // rules' API keys if they ask for keys. Both are the daemon's from then on, also when it cannot be started.
@@ -53,13 +58,17 @@ func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.C
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), st.Close())
 	}
+	sender, err := webhook.New(ctx, webhook.Config{Engine: eng, Store: st, AllowPrivate: isLoopback(l), Logger: c.Logger})
+	if err != nil {
+		return nil, errors.Join(err, l.Close(), eng.Close(), st.Close())
+	}
 	var keys func() []routing.APIKey
 	if withKeys {
 		keys = func() []routing.APIKey { return eng.Rules().APIKeys() }
 	}
 	d := &daemon{
-		store: st, engine: eng, served: make(chan error, 1), log: c.Logger, rules: c.Rules,
-		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, Logger: c.Logger}),
+		store: st, engine: eng, webhooks: sender, served: make(chan error, 1), log: c.Logger, rules: c.Rules,
+		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, Metrics: sender.WriteMetrics, Logger: c.Logger}),
 	}
 	go func() { d.served <- d.server.Serve(l) }()
 	return d, nil
@@ -96,6 +105,7 @@ func (d *daemon) stop() error {
 	if d.server.Shutdown(ctx) != nil {
 		_ = d.server.Close()
 	}
+	d.webhooks.Close()
 	closed := make(chan error, 1)
 	go func() { closed <- d.engine.Close() }()
 	select {

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"encoding/base64"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -12,10 +13,23 @@ import (
 type Webhook struct {
 	Name   string
 	URL    string
-	Secret string `json:"-"` // signs the messages, as Standard Webhooks say; at least 16 characters
+	Secret string `json:"-"` // signs the messages, as Standard Webhooks say; at least 16 bytes of key
 	// Events are the types of messages, like "payment.succeeded". Default: everything that ends a payment.
 	Events       []string
 	AllowPrivate bool // it may resolve to a loopback or private address
+}
+
+// Key returns the key that messages are signed with: what follows whsec_ in base64, or the whole secret as it stands.
+func (w Webhook) Key() []byte {
+	key, _ := signingKey(w.Secret) // was checked when it was read
+	return key
+}
+
+func signingKey(secret string) ([]byte, error) {
+	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
+		return base64.StdEncoding.DecodeString(encoded)
+	}
+	return []byte(secret), nil
 }
 
 // Webhooks returns the webhook blocks in file order.
@@ -29,12 +43,15 @@ var webhookSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
 var webhookEvents = func() (names []string) {
 	for _, t := range []payment.EventType{
 		payment.EventSucceeded, payment.EventRejected, payment.EventExpired, payment.EventFailed, payment.EventLateSuccess,
-		payment.EventPending, payment.EventInDoubt, payment.EventMismatch, payment.EventDoublePayment, payment.EventResolved,
+		payment.EventResolved, payment.EventPending, payment.EventInDoubt, payment.EventMismatch, payment.EventDoublePayment,
 	} {
 		names = append(names, "payment."+string(t))
 	}
 	return names
 }()
+
+// endingEvents are those that end a payment, also by a person's hand.
+var endingEvents = webhookEvents[:6]
 
 func (l *loader) readWebhook(b *hcl.Block) {
 	content := l.blockContent(b, webhookSchema)
@@ -42,13 +59,17 @@ func (l *loader) readWebhook(b *hcl.Block) {
 	if !ok {
 		return
 	}
-	w := Webhook{Name: name, Events: webhookEvents[:5]}
+	w := Webhook{Name: name, Events: endingEvents}
 	if a := content.Attributes["url"]; a != nil {
 		w.URL = l.url(a)
 	}
 	if a := content.Attributes["secret"]; a != nil {
 		text, ok := l.text(a.Name, a.Expr)
-		if ok && len(text.Text) < 16 {
+		key, err := signingKey(text.Text)
+		switch {
+		case ok && err != nil:
+			l.fault(a.Expr.Range(), "secret is not base64 after whsec_", "Make one with: echo whsec_$(openssl rand -base64 32)")
+		case ok && len(key) < 16:
 			l.fault(a.Expr.Range(), "secret is too short", "Whoever guesses it can forge messages: take 16 characters or more.")
 		}
 		w.Secret = text.Text
@@ -56,7 +77,7 @@ func (l *loader) readWebhook(b *hcl.Block) {
 	if a := content.Attributes["events"]; a != nil {
 		w.Events, ok = l.choices(a.Name, a.Expr, webhookEvents)
 		if ok && len(w.Events) == 0 {
-			l.fault(a.Expr.Range(), "events is empty", "Leave it away for "+strings.Join(webhookEvents[:5], ", ")+".")
+			l.fault(a.Expr.Range(), "events is empty", "Leave it away for "+strings.Join(endingEvents, ", ")+".")
 		}
 	}
 	if a := content.Attributes["allow_private"]; a != nil {

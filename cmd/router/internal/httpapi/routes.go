@@ -210,6 +210,11 @@ func (a *api) showMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := a.engine.WriteMetrics(r.Context(), &b); err != nil {
 		return err
 	}
+	if a.metrics != nil {
+		if err := a.metrics(&b); err != nil {
+			return err
+		}
+	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, err := w.Write(b.Bytes())
 	return err

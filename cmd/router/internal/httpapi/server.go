@@ -3,6 +3,7 @@
 package httpapi
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -21,6 +22,8 @@ type Config struct {
 	Keys func() []routing.APIKey
 	// Logger gets one line a request, without bodies, queries or secrets; nil = none.
 	Logger *slog.Logger
+	// Metrics writes what /metrics shows besides the engine's, as Prometheus text; nil = nothing.
+	Metrics func(io.Writer) error
 	// MaxInFlight bounds the requests that are answered at once, MaxStreams the event streams; 0 = 1024 and 64.
 	// Those beyond get a 503.
 	MaxInFlight, MaxStreams int
@@ -58,6 +61,7 @@ type api struct {
 	engine   *engine.Engine
 	keys     func() []routing.APIKey
 	keyless  bool // there was no key at the start
+	metrics  func(io.Writer) error
 	log      *slog.Logger
 	mux      *http.ServeMux
 	origin   *http.CrossOriginProtection
@@ -69,7 +73,7 @@ type api struct {
 
 func newAPI(c Config) *api {
 	a := &api{
-		engine: c.Engine, keys: c.Keys, log: c.Logger,
+		engine: c.Engine, keys: c.Keys, metrics: c.Metrics, log: c.Logger,
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), stopping: make(chan struct{}),
 		inFlight: make(chan struct{}, orDefault(c.MaxInFlight, 1024)), streams: make(chan struct{}, orDefault(c.MaxStreams, 64)),
 	}
