@@ -43,6 +43,9 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	if r == nil {
 		return answer{err: provider.Errorf(provider.CodeUnavailable, "provider %q is not configured any more", a.Provider)}
 	}
+	if resend && !r.knows(a) {
+		return answer{err: errElsewhere}
+	}
 	left := min(r.timeout, a.DeadlineAt.Sub(e.now()))
 	if left <= 0 {
 		return answer{err: provider.Errorf(provider.CodeUnknown, "the router was held up until the attempt's deadline had passed")}

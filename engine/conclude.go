@@ -142,7 +142,7 @@ func words(s string) string {
 func (e *Engine) abandon(d *draft, number int, decision *payment.Decision) bool {
 	a := d.p.Attempt(number)
 	c := e.capability(a.Provider, &d.p.Request)
-	if c == nil || !c.Recovery.AbandonIfUnanswered || a.URLGiven {
+	if c == nil || !c.Recovery.AbandonIfUnanswered || a.URLGiven || e.handedElsewhere(a) {
 		return false
 	}
 	if r, _ := e.nextCandidate(d, decision); r == nil {
@@ -359,7 +359,7 @@ func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *paym
 	a := d.p.Attempt(number)
 	data := payment.EventData{Attempt: number, Code: codeAbsent, Message: orElse(ans.Message, "the provider does not know this attempt (yet)")}
 	c := e.capability(a.Provider, &d.p.Request)
-	proof := c != nil && c.Recovery.AbsentAfter > 0 && d.now.Sub(a.DeadlineAt) >= time.Duration(c.Recovery.AbsentAfter)
+	proof := c != nil && !e.handedElsewhere(a) && c.Recovery.AbsentAfter > 0 && d.now.Sub(a.DeadlineAt) >= time.Duration(c.Recovery.AbsentAfter)
 	if !proof || !e.mayGoOn(d, number) {
 		if d.p.Status == payment.InDoubt && a.Code != payment.CodeMismatch {
 			e.evidence(d, a, data)
@@ -378,7 +378,8 @@ func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *paym
 // closeOrphan ends an unanswered redirect pay-in once the URL that nobody was given cannot be paid any more.
 func (e *Engine) closeOrphan(d *draft) bool {
 	a := d.p.Current()
-	if a == nil || d.p.Status != payment.InDoubt || a.Status != payment.AttemptInDoubt || mismatched(d.p) > 0 || !e.orphaned(d, a) {
+	if a == nil || d.p.Status != payment.InDoubt || a.Status != payment.AttemptInDoubt || mismatched(d.p) > 0 || !e.orphaned(d, a) ||
+		e.handedElsewhere(a) {
 		return false
 	}
 	data := payment.EventData{

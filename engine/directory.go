@@ -36,10 +36,16 @@ func (e *Engine) loadDirectories(ctx context.Context, r *running) error {
 	if _, ok := provider.WithBanks(r.Provider); ok {
 		for _, c := range r.info.Capabilities {
 			r.banks[c.Method] = &kept[provider.Bank]{}
+			if r.otherAccount {
+				continue // it may have other banks
+			}
 			if err := loadList(ctx, e, r.banks[c.Method], banksSetting(r, c.Method)); err != nil {
 				return err
 			}
 		}
+	}
+	if r.otherAccount {
+		return nil
 	}
 	return loadList(ctx, e, &r.billers, billersSetting(r))
 }

@@ -69,7 +69,15 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, r := range next.providers {
+		if r.otherAccount {
+			r.account.Since = e.now()
+		}
+	}
 	e.state.Store(next)
+	for _, r := range next.providers {
+		e.keepAccount(ctx, r)
+	}
 	e.refreshFacts()
 	e.startLoops()
 	return e, nil

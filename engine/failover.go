@@ -39,7 +39,7 @@ func attempted(p *payment.Payment, providerName string) bool {
 }
 
 // screenAgain returns the decision's candidates as they would be tried now, and why those are left out or come last
-// that were not tried yet. Under other rules than the decision's only what an operator has paused since is left out.
+// that were not tried yet. Under other rules than the decision's only what was paused or changed since is left out.
 func (e *Engine) screenAgain(d *draft, decision *payment.Decision) (names, reasons []string) {
 	s := e.current(d.now)
 	if s.rules.Hash() == decision.Rules {
@@ -54,8 +54,12 @@ func (e *Engine) screenAgain(d *draft, decision *payment.Decision) (names, reaso
 		}
 	}
 	for _, name := range decision.Providers {
-		if h := s.facts[name].Health; h.Paused {
+		switch r := s.providers[name]; {
+		case s.facts[name].Health.Paused:
 			reasons = append(reasons, name+": paused")
+			continue
+		case r != nil && r.account.Since.After(d.p.CreatedAt):
+			reasons = append(reasons, name+": its configuration or plugin was changed since the decision")
 			continue
 		}
 		names = append(names, name)

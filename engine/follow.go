@@ -90,7 +90,7 @@ func (e *Engine) lookUp(ctx context.Context, p *payment.Payment, decision *payme
 		}
 		asked = true
 		var err error
-		if p, err = e.lookUpAttempt(ctx, p, number, decision); err != nil {
+		if p, _, err = e.lookUpAttempt(ctx, p, number, decision); err != nil {
 			return p, err
 		}
 	}
@@ -108,28 +108,35 @@ func (e *Engine) lookUp(ctx context.Context, p *payment.Payment, decision *payme
 	return d.p, nil
 }
 
-// lookUpAttempt asks about one attempt and stores what that means. The caller has the payment's turn.
-func (e *Engine) lookUpAttempt(ctx context.Context, p *payment.Payment, number int, decision *payment.Decision) (*payment.Payment, error) {
+// lookUpAttempt asks about one attempt and stores what that means. The caller has the payment's turn. unanswered says why
+// there was no clear answer; nil where there was one.
+func (e *Engine) lookUpAttempt(
+	ctx context.Context, p *payment.Payment, number int, decision *payment.Decision,
+) (_ *payment.Payment, unanswered *provider.Error, _ error) {
 	a := p.Attempt(number)
 	r := e.provider(a.Provider)
 	if r == nil {
-		return p, nil // taken out of the rules meanwhile: the payment comes up again
+		return p, errGone, nil // taken out of the rules meanwhile: the payment comes up again
 	}
 	ans := e.ask(ctx, r, provider.Query{
 		Key: a.Key, Reference: a.Reference, Operation: p.Operation, Method: p.Method, SubmittedAt: a.StartedAt,
 	})
 	if err := ctx.Err(); err != nil {
-		return p, err // given up by us: says nothing
+		return p, nil, err // given up by us: says nothing
+	}
+	if ans.err == nil && !r.knows(a) && ans.Key != a.Key {
+		ans = answer{err: errElsewhere}
 	}
 	d, err := e.update(ctx, p, func(d *draft) { e.concludeLookup(d, number, ans, decision) })
 	if err != nil {
-		return p, err
+		return p, nil, err
 	}
 	if d.started() {
 		e.handOver(ctx, d.p, decision, false)
-		return e.store.Get(ctx, p.ID)
+		p, err = e.store.Get(ctx, p.ID)
+		return p, nil, err
 	}
-	return d.p, nil
+	return d.p, ans.err, nil
 }
 
 // mayResend reports whether a payment in doubt may be sent again under the key of its last attempt: the
@@ -140,7 +147,7 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 	}
 	a := p.Current()
 	r, c := e.provider(a.Provider), e.capability(a.Provider, &p.Request)
-	if r == nil || c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt {
+	if !r.knows(a) || c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt {
 		return false
 	}
 	bound := resendUnknown
@@ -158,8 +165,8 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 func (e *Engine) resend(ctx context.Context, p *payment.Payment, decision *payment.Decision) error {
 	number := len(p.Attempts)
 	r := e.provider(p.Current().Provider)
-	if r == nil {
-		return nil // taken out of the rules meanwhile: the payment comes up again
+	if !r.knows(p.Current()) {
+		return nil // taken out of the rules, or changed, meanwhile: the payment comes up again
 	}
 	d, err := e.update(ctx, p, func(d *draft) {
 		a := d.p.Current()

@@ -105,7 +105,7 @@ func (b *bundle) crash(t *testing.T) *bundle {
 	t.Helper()
 	return &bundle{
 		fs: b.fs.CrashClone(vfs.CrashCloneCfg{}), clock: providertest.NewClock(b.clock.Now()),
-		providers: b.providers, rules: b.rules,
+		providers: b.providers, rules: b.rules, configure: b.configure,
 	}
 }
 

@@ -132,9 +132,12 @@ const (
 // readNotification finds out what a webhook is about and looks that up. An error means: try again later.
 func (e *Engine) readNotification(ctx context.Context, n store.Notification) error {
 	r, age := e.provider(n.Provider), e.now().Sub(n.ReceivedAt)
-	if r == nil || age > inboxKeep {
+	switch {
+	case age > inboxKeep:
 		e.log.Warn("a webhook was dropped: its provider is gone or has not answered for too long", "provider", n.Provider, "age", age)
 		return nil
+	case r == nil:
+		return errGone
 	}
 	p, ok := provider.WithNotifications(r.Provider)
 	if !ok {
@@ -162,6 +165,9 @@ func (e *Engine) readNotification(ctx context.Context, n store.Notification) err
 	}
 	return nil
 }
+
+// errGone is the answer of a provider that the rules do not name any more.
+var errGone = provider.Errorf(provider.CodeUnknown, "the rules do not name the provider any more")
 
 var (
 	errUnheardOf = errors.New("neither we nor the provider know what the webhook is about (yet)")
@@ -211,7 +217,10 @@ func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) err
 	case !e.askable(d.p, d.p.Attempt(number)):
 		return nil // its provider cannot be asked by key, so that "not found" would be no answer
 	}
-	_, err = e.lookUpAttempt(ctx, d.p, number, decision)
+	_, unanswered, err := e.lookUpAttempt(ctx, d.p, number, decision)
+	if err == nil && unanswered != nil && e.provider(r.name).knows(d.p.Attempt(number)) {
+		return unanswered // the hint is kept until it was of use: a finished payment has no other
+	}
 	return err
 }
 

@@ -26,6 +26,8 @@ type running struct {
 	keyRetention       time.Duration
 	notificationSecret string
 	notificationURL    string
+	account            account                          // set before it is put into force
+	otherAccount       bool                             // than its label stood for before
 	terms              atomic.Pointer[routing.Provider] // its breaker and limit, as the rules in force have them
 	inFlight           atomic.Int64
 	breaker            breaker.Breaker
@@ -81,6 +83,9 @@ func (e *Engine) startProvider(ctx context.Context, block routing.Provider) (*ru
 	}
 	r.info = p.Info()
 	r.keyRetention = time.Duration(r.info.KeyRetention)
+	if r.account, r.otherAccount, err = e.identify(ctx, block, config); err != nil {
+		return r, err
+	}
 	if err := e.prepareNotifications(ctx, r, block); err != nil {
 		return r, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/payment"
 )
 
@@ -86,7 +87,7 @@ func (s *state) readFacts(now time.Time) {
 // Reload reads the rules anew and puts them into force. They are built whole first, their new providers started
 // and configured: with any fault the rules in force stay, and the faults are returned as New returns them. A provider
 // whose block says the same of its process keeps it; one that was changed is started anew, and one that was taken
-// away is closed once the payments under way have ended. Those finish under the rules they began with.
+// away is kept until the payments with it are finished. Those finish under the rules they began with.
 //
 // Rules().Warnings() tells what Load warned of. ctx bounds the start of the new providers.
 func (e *Engine) Reload(ctx context.Context) error { return e.ReloadFrom(ctx, "") }
@@ -121,13 +122,27 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 			replaced = append(replaced, r)
 		}
 	}
+	started := make([]*running, 0, len(next.providers))
+	for name, r := range next.providers {
+		if before.providers[name] != r {
+			started = append(started, r)
+		}
+	}
 	e.change(func(s *state) {
+		for _, r := range started {
+			if r.otherAccount {
+				r.account.Since = e.now()
+			}
+		}
 		*s = *next
 		for _, block := range s.rules.Providers() {
 			s.providers[block.Name].terms.Store(&block)
 		}
 		s.readFacts(e.now())
 	})
+	for _, r := range started {
+		e.keepAccount(context.WithoutCancel(ctx), r)
+	}
 	e.tending.wake() // checks the new ones
 	e.log.Info("the rules were reloaded", "before", before.rules.Hash(), "rules", next.rules.Hash())
 	if len(gone)+len(replaced) > 0 {
@@ -141,10 +156,16 @@ func (e *Engine) drain(gone, replaced []*running) {
 	e.busy.waitAll() // payments that began under the old rules
 	closing := replaced
 	e.reloading.Lock() // which might take one up again
+	needed := map[string]bool{}
+	for _, r := range gone {
+		if needed[r.name] = e.isNeeded(r.name); needed[r.name] {
+			e.log.Warn("a provider that the rules do not name any more is kept, because payments of it are not finished", "provider", r.name)
+		}
+	}
 	e.change(func(s *state) {
 		s.providers = maps.Clone(s.providers)
 		for _, r := range gone {
-			if s.providers[r.name] == r && !s.names(r.name) {
+			if s.providers[r.name] == r && !s.names(r.name) && !needed[r.name] {
 				delete(s.providers, r.name)
 				closing = append(closing, r)
 			}
@@ -156,6 +177,17 @@ func (e *Engine) drain(gone, replaced []*running) {
 	if err := closeProviders(context.Background(), closing); err != nil {
 		e.log.Warn("a provider that the rules do not name any more could not be closed", "error", err)
 	}
+}
+
+// isNeeded reports whether a payment that is not finished is with that provider.
+func (e *Engine) isNeeded(providerName string) bool {
+	for _, status := range []payment.Status{payment.Processing, payment.Pending, payment.InDoubt} {
+		page, err := e.store.List(context.Background(), store.Filter{Provider: providerName, Status: status, Limit: 1})
+		if err != nil || len(page.Payments) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // names reports whether the rules have that provider.

@@ -117,7 +117,8 @@ func (e *Engine) afterwards(d *draft, unanswered bool) time.Time {
 	var last time.Time
 	for i := range d.p.Attempts {
 		a := &d.p.Attempts[i]
-		if a.Status == payment.AttemptSucceeded || a.Code == payment.CodeMismatch || !e.askable(d.p, a) {
+		if a.Status == payment.AttemptSucceeded || a.Code == payment.CodeMismatch ||
+			e.provider(a.Provider) != nil && !e.askable(d.p, a) { // one that is out of the rules may come back
 			continue
 		}
 		end := e.windowEnd(d.p, a)

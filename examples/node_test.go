@@ -16,7 +16,6 @@ import (
 
 // A plugin made of docs/contract.md alone, in another language, passes the same suite against the same simulator.
 func TestConformanceOfNode(t *testing.T) {
-	t.Parallel()
 	if out, err := exec.Command("node", "--version").Output(); err != nil || len(out) < 3 || string(out[:3]) < "v20" {
 		t.Skip("Node 20 or newer is not installed")
 	}

@@ -12,7 +12,6 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	t.Parallel()
 	simulated, err := sandbox.New("")
 	if err != nil {
 		t.Fatal(err)
