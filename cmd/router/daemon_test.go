@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -56,6 +60,62 @@ func TestStoreLost(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "Start again once the disk is well") {
 		t.Errorf("it prints %q", out.String())
+	}
+}
+
+// A daemon that only this machine reaches tells a merchant on this machine, without allow_private.
+func TestDaemonSendsWebhooks(t *testing.T) {
+	t.Parallel()
+	got := make(chan payment.Payment, 10)
+	shop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var message struct{ Data payment.Payment }
+		if err := json.NewDecoder(r.Body).Decode(&message); err != nil {
+			t.Error(err)
+		}
+		got <- message.Data
+	}))
+	defer shop.Close()
+	st, err := pebblestore.Open("data", &pebblestore.Options{FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := listen("127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := writeFile(t, "routing.hcl", fmt.Sprintf(`
+route "none" { reject = "no" }
+webhook "shop" {
+  url    = %q
+  secret = "a secret of this test"
+}`, shop.URL))
+	d, err := startDaemon(t.Context(), l, st, engine.Config{Rules: rules, Logger: slog.New(slog.DiscardHandler)}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{url: "http://" + l.Addr().String(), client: newClient(t)}
+	var p payment.Payment
+	if status, err := w.call(t.Context(), http.MethodPost, w.url+"/v1/payments", "order-1", order, &p); err != nil || status != http.StatusCreated {
+		t.Fatalf("%d, %v", status, err)
+	}
+	select {
+	case told := <-got:
+		if told.ID != p.ID || told.Status != p.Status {
+			t.Errorf("the merchant is told of %s %s, not of %s %s", told.ID, told.Status, p.ID, p.Status)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the merchant is told nothing")
+	}
+	resp, err := w.client.Get(w.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(text), `cauce_webhook_backlog{webhook="shop"}`) {
+		t.Errorf("/metrics does not tell of it (%v):\n%s", err, text)
+	}
+	if err := d.stop(); err != nil {
+		t.Error(err)
 	}
 }
 
