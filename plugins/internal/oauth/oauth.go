@@ -70,8 +70,30 @@ func New(api *rest.Client, c Config) *Tokens {
 	t := &Tokens{api: api, config: c, fetch: clientcredentials.Config{
 		ClientID: c.ClientID, ClientSecret: c.ClientSecret, TokenURL: api.URL(c.TokenPath), AuthStyle: c.Style,
 	}}
-	t.ctx, t.stop = context.WithCancel(context.WithValue(context.Background(), oauth2.HTTPClient, api.HTTP()))
+	plain := *api.HTTP()
+	plain.Transport = &asDocumented{api.HTTP().Transport, c}
+	t.ctx, t.stop = context.WithCancel(context.WithValue(context.Background(), oauth2.HTTPClient, &plain))
 	return t
+}
+
+// asDocumented makes token requests as the providers document them where the oauth2 package does otherwise: the
+// credentials in the header are the plain ones, which it would escape first, and the answer is JSON whatever its
+// Content-Type, of which it would take text/plain for a form.
+type asDocumented struct {
+	next   http.RoundTripper
+	config Config
+}
+
+func (a *asDocumented) RoundTrip(req *http.Request) (*http.Response, error) {
+	if a.config.Style == oauth2.AuthStyleInHeader {
+		req = req.Clone(req.Context())
+		req.SetBasicAuth(a.config.ClientID, a.config.ClientSecret)
+	}
+	resp, err := a.next.RoundTrip(req)
+	if err == nil {
+		resp.Header.Set("Content-Type", "application/json")
+	}
+	return resp, err
 }
 
 // Do makes a call with the account's token. When the provider answers 401, the token is replaced and the

@@ -255,6 +255,29 @@ func TestCredentialsGoWhereTheStyleSays(t *testing.T) {
 	}
 }
 
+// The providers' documents encode client_id:client_secret as they are, and say that the answer is JSON.
+func TestTheTokenRequestIsAsDocumented(t *testing.T) {
+	t.Parallel()
+	const secret = "p+q/r=s!%41 ü"
+	for _, style := range []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams} {
+		a := newAccount(t)
+		a.token = func(w http.ResponseWriter, r *http.Request) {
+			id, got, basic := r.BasicAuth()
+			if !basic {
+				id, got = r.FormValue("client_id"), r.FormValue("client_secret")
+			}
+			if id != clientID || got != secret {
+				t.Errorf("style %d: got %q, %q", style, id, got)
+			}
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, `{"access_token":"T1","token_type":"Bearer","expires_in":300}`)
+		}
+		mustPay(t, New(rest.New(a.URL), Config{
+			ClientID: clientID, ClientSecret: secret, TokenPath: "/o/token/", Style: style, Now: func() time.Time { return a.now },
+		}))
+	}
+}
+
 func TestTokenErrors(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, body string) http.HandlerFunc {
