@@ -22,7 +22,7 @@ import (
 
 func newExplainCmd() command {
 	return command{
-		name: "explain", args: "ID", summary: "say which way a payment would go, and why",
+		name: "explain", args: "[ID]", summary: "say which way a payment would go, and why",
 		details: "It reads a payment request as POST /v1/payments takes it; it need not be complete. Or it takes a payment's ID\n" +
 			"and decides it again at its time, with the health of the providers that was recorded. What the providers take is\n" +
 			"asked of their plugins, which call nobody; their lists of banks are not known here.\n" + clientDetails,

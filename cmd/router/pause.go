@@ -18,7 +18,7 @@ func newPauseCmd() command {
 		example: "  router pause -reason 'their database is down, ticket 1234' tpaga-pse",
 		setup: func(flags *flag.FlagSet) action {
 			c := clientFlag(flags)
-			reason := flags.String("reason", "", "why, for the decisions that leave it out")
+			reason := flags.String("reason", "", "`why`, for the decisions that leave it out")
 			return func(ctx context.Context, s streams, args []string) error {
 				return changeProvider(ctx, s, c, "pause", args, map[string]string{"reason": *reason})
 			}
@@ -42,7 +42,7 @@ func newResumeCmd() command {
 
 func changeProvider(ctx context.Context, s streams, c *client, verb string, args []string, body any) error {
 	if len(args) != 1 {
-		return usagef("router help "+verb, "%s takes the name of one provider", verb)
+		return usagef("router "+verb+" -h", "%s: the provider's name is missing", verb)
 	}
 	answer, err := c.call(ctx, http.MethodPost, "/v1/providers/"+url.PathEscape(args[0])+"/"+verb, body)
 	if err != nil {

@@ -78,7 +78,7 @@ func newPaymentsResolveCmd() command {
 		example: "  router payments resolve pay_06fkmr2m0hmcdcbjh4cbtg5k9s -status rejected -note 'Tpaga, ticket 1234: never received'",
 		setup: func(flags *flag.FlagSet) action {
 			c := clientFlag(flags)
-			status := flags.String("status", "", "what became of it: `succeeded`, rejected or failed (required)")
+			status := flags.String("status", "", "its `status` at the provider: succeeded, rejected or failed (required)")
 			note := flags.String("note", "", "`why`, for whoever reads it later (required)")
 			asJSON := flags.Bool("json", false, "print the payment as JSON")
 			return func(ctx context.Context, s streams, args []string) error {
@@ -213,7 +213,7 @@ func newPaymentsListCmd() command {
 				"created_after":  flags.String("created-after", "", "only those made at this `time` or later"),
 				"created_before": flags.String("created-before", "", "only those made before this `time`"),
 			}}
-			flags.IntVar(&o.limit, "limit", 50, "at most so `many`; 0 = all")
+			flags.IntVar(&o.limit, "limit", 50, "at most this `number` of payments; 0 = all")
 			flags.BoolVar(&o.asJSON, "json", false, "print them as JSON")
 			return func(ctx context.Context, s streams, _ []string) error {
 				if o.limit < 0 {

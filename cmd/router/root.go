@@ -26,7 +26,7 @@ type action func(ctx context.Context, s streams, args []string) error
 // command is one thing that router can do.
 type command struct {
 	name    string // "key new"
-	args    string // what follows the flags
+	args    string // what follows the flags; in brackets where it may be left out
 	summary string
 	details string // for its own help; may be empty
 	example string
@@ -68,7 +68,13 @@ func dispatch(args []string, s streams) error {
 			return c.run(s, args[len(words):])
 		}
 	}
+	if slices.Contains([]string{"-version", "--version"}, args[0]) {
+		return newVersionCmd().run(s, args[1:])
+	}
 	if family := names(args[0] + " "); len(family) > 0 {
+		if len(args) > 1 && !strings.HasPrefix(args[1], "-") {
+			return usagef("router help", "%q is no command; there are %s", args[0]+" "+args[1], strings.Join(family, ", "))
+		}
 		return usagef("router help", "%q alone is no command; there are %s", args[0], strings.Join(family, ", "))
 	}
 	return usagef("router help", "%q is no command", args[0])
@@ -137,14 +143,13 @@ func (c command) help(w io.Writer, flags *flag.FlagSet) {
 		value, _ := flag.UnquoteUsage(f)
 		line += " [" + strings.TrimSpace("-"+f.Name+" "+value) + "]"
 	})
-	if c.args != "" {
-		line += " [" + c.args + "]"
-	}
-	fmt.Fprintf(w, "%s\n\n%s.\n", line, capitalized(c.summary))
+	fmt.Fprintf(w, "%s\n\n%s.\n", strings.TrimSpace(line+" "+c.args), capitalized(c.summary))
 	if c.details != "" {
 		fmt.Fprintf(w, "\n%s\n", c.details)
 	}
-	fmt.Fprintln(w)
+	if strings.Contains(line, "[") {
+		fmt.Fprintln(w)
+	}
 	flags.SetOutput(w)
 	flags.PrintDefaults()
 	fmt.Fprintf(w, "\nExample:\n\n%s\n", c.example)

@@ -17,7 +17,7 @@ import (
 
 func newPaymentsWatchCmd() command {
 	return command{
-		name: "payments watch", args: "ID", summary: "print what happens to a payment until it ends, or to all of them",
+		name: "payments watch", args: "[ID]", summary: "print what happens to a payment until it ends, or to all of them",
 		details: "With an id it begins with what has happened. Without one it prints the events of all payments from now on,\n" +
 			"until it is interrupted.\n" + clientDetails,
 		example: "  router payments watch pay_06fkmr2m0hmcdcbjh4cbtg5k9s",

@@ -49,7 +49,7 @@ func unavailable(code, detail string, retryAfterSeconds int) *problem {
 }
 
 // errNotFound is the same for whatever is not there, so that nothing can be found out by asking.
-var errNotFound = newProblem(http.StatusNotFound, "not_found", "there is nothing here; /openapi.json lists what there is")
+var errNotFound = newProblem(http.StatusNotFound, "not_found", "there is nothing here: an id or a name in the address may be wrong; /openapi.json lists what there is")
 
 // problemOf says how an error is answered. What is not known here is answered without its text.
 func problemOf(err error) *problem {
