@@ -33,6 +33,7 @@ type Engine struct {
 	watchers *watchers
 	busy     busy
 	retries  retries
+	pauses   pauses
 	outcomes outcomes
 	metrics  metrics
 

@@ -25,9 +25,9 @@ func (r *running) condition(now time.Time) payment.Health {
 		h.AtLimit = true
 		h.Reason = orElse(h.Reason, fmt.Sprintf("it got %d attempts in this second", r.thisSecond))
 	}
-	if r.paused != nil {
+	if p := r.paused.Load(); p != nil {
 		h.Paused = true
-		h.Reason = orElse(h.Reason, r.paused.Reason)
+		h.Reason = orElse(h.Reason, p.Reason)
 	}
 	return h
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,33 +35,45 @@ func (e *Engine) setPause(ctx context.Context, providerName string, p *pause) er
 		return err
 	}
 	defer e.leave()
-	s := e.state.Load()
-	if !s.names(providerName) {
+	if !e.state.Load().names(providerName) {
 		return fmt.Errorf("%w: the rules have no provider %.64q", ErrNotFound, providerName)
 	}
 	value, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
+	e.pauses.Lock()
 	err = e.store.PutSetting(ctx, pauseSetting(providerName), value)
+	if err == nil {
+		e.pauses.of(providerName).Store(p)
+	}
+	e.pauses.Unlock()
 	e.checkStore(err)
 	if err != nil {
 		return err
 	}
-	s.providers[providerName].setPause(p)
 	e.refreshFacts()
 	e.log.Warn("a provider was paused or resumed by hand", "provider", providerName, "paused", p != nil)
 	return nil
 }
 
-func (r *running) setPause(p *pause) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.paused = p
+// pauses are the pauses of the providers as memory has them. Whoever reads or writes one in the store holds the lock
+// until memory has it, too, so that an older one never replaces a newer.
+type pauses struct {
+	sync.Mutex
+	byLabel sync.Map // *atomic.Pointer[pause], shared by the processes that a label has had
+}
+
+// of returns the pause of a label; it points to nil while there is none.
+func (p *pauses) of(label string) *atomic.Pointer[pause] {
+	one, _ := p.byLabel.LoadOrStore(label, &atomic.Pointer[pause]{})
+	return one.(*atomic.Pointer[pause])
 }
 
 // loadPause reads from the store whether a provider is paused.
 func (e *Engine) loadPause(ctx context.Context, r *running) error {
+	e.pauses.Lock()
+	defer e.pauses.Unlock()
 	var p *pause
 	value, err := e.store.Setting(ctx, pauseSetting(r.name))
 	if err == nil {
@@ -68,6 +82,6 @@ func (e *Engine) loadPause(ctx context.Context, r *running) error {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("engine: whether provider %q is paused could not be read: %w", r.name, err)
 	}
-	r.setPause(p)
+	r.paused.Store(p)
 	return nil
 }

@@ -32,13 +32,13 @@ type running struct {
 	inFlight           atomic.Int64
 	breaker            breaker.Breaker
 	latency            histogram
+	paused             *atomic.Pointer[pause] // to nil while it is not; the label's
 
 	mu          sync.Mutex
 	lastFailure string         // what last went wrong by the provider's own fault
 	second      time.Time      // the last second in which a hand-over began, where there is a limit per second
 	thisSecond  int            // how many began in it
 	health      payment.Health // what its answers say; see condition
-	paused      *pause         // nil = it is not
 	checkedAt   time.Time
 	banks       map[payment.Method]*kept[provider.Bank] // one for each of its methods, where it lists banks
 	billers     kept[provider.Biller]
@@ -65,6 +65,7 @@ func (e *Engine) startProvider(ctx context.Context, block routing.Provider) (*ru
 	}
 	r := &running{
 		Provider: p, block: block, value: value, name: block.Name, plugin: block.Plugin, timeout: block.Timeout,
+		paused: e.pauses.of(block.Name),
 	}
 	r.terms.Store(&block)
 	if err := p.Info().Validate(); err != nil {
@@ -200,7 +201,8 @@ func (e *Engine) tend(ctx context.Context) {
 func (e *Engine) check(ctx context.Context, r *running) {
 	callCtx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
-	err := provider.AsError(r.Check(callCtx))
+	_, failed := guarded(callCtx, func() (struct{}, error) { return struct{}{}, r.Check(callCtx) })
+	err := provider.AsError(failed)
 	r.mu.Lock()
 	r.checkedAt = e.now()
 	r.mu.Unlock()

@@ -1,0 +1,91 @@
+package engine_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cauce-pay/cauce/engine"
+	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/provider"
+	"github.com/cauce-pay/cauce/provider/providertest"
+)
+
+// slowPauses is a store whose next answer about a pause waits until it is let go.
+type slowPauses struct {
+	store.Store
+	armed       atomic.Bool
+	reads       atomic.Int64
+	read, letGo chan struct{}
+}
+
+func (s *slowPauses) Setting(ctx context.Context, name string) ([]byte, error) {
+	value, err := s.Store.Setting(ctx, name)
+	if strings.HasPrefix(name, "paused/") {
+		s.reads.Add(1)
+		if s.armed.CompareAndSwap(true, false) {
+			close(s.read)
+			<-s.letGo
+		}
+	}
+	return value, err
+}
+
+// pauseDuring pauses acme while something else has just read that it is not paused, and wants it paused afterwards.
+func pauseDuring(t *testing.T, b *bundle, slow *slowPauses, act func()) {
+	t.Helper()
+	until(t, "the providers are tended once", func() bool { return slow.reads.Load() >= 4 })
+	slow.armed.Store(true)
+	acted := make(chan struct{})
+	go func() { defer close(acted); act() }()
+	<-slow.read
+	paused := make(chan error, 1)
+	go func() { paused <- b.Pause(t.Context(), "acme", "ticket 1234") }()
+	var err error
+	select {
+	case err = <-paused:
+		close(slow.letGo)
+	case <-time.After(50 * time.Millisecond): // it waits for the other to end
+		close(slow.letGo)
+		err = <-paused
+	}
+	<-acted
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A pause that was acknowledged is not undone by whoever read before it that there is none.
+func TestPauseIsNotUndone(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"tending", "reload"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, "")
+			l := &launcher{started: map[string][]*providertest.Provider{}, script: func(p *providertest.Provider) {
+				p.SetInfo(func(i *provider.Info) {
+					i.Config = provider.Schema{{Name: "base_url", Type: provider.String, Doc: "the account"}}
+				})
+			}}
+			path := writeRules(t, atURL(two, "https://a.example"))
+			slow := &slowPauses{read: make(chan struct{}), letGo: make(chan struct{})}
+			b.configure = func(c *engine.Config) { slow.Store, c.Store, c.Plugins, c.Rules = c.Store, slow, l, path }
+			b.start(t)
+			pauseDuring(t, b, slow, func() {
+				before := slow.reads.Load()
+				if what == "tending" {
+					b.clock.Advance(31 * time.Second)
+					until(t, "both providers are tended", func() bool { return slow.reads.Load() >= before+2 })
+					return
+				}
+				rewrite(t, path, atURL(two, "https://b.example"))
+				b.reload(t)
+			})
+			if p := b.pay(t, "order-1"); p.Provider != "bravo" {
+				t.Errorf("paid by %s after an acknowledged pause", p.Provider)
+			}
+		})
+	}
+}
