@@ -74,10 +74,10 @@ const answerGrace = 500 * time.Millisecond
 
 // guarded calls a provider so that it can neither end the process by a panic nor hold its caller beyond the
 // deadline.
-func guarded(ctx context.Context, call func() (provider.Outcome, error)) (provider.Outcome, error) {
+func guarded[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	type result struct {
-		provider.Outcome
-		err error
+		value T
+		err   error
 	}
 	answered := make(chan result, 1)
 	go func() {
@@ -86,19 +86,20 @@ func guarded(ctx context.Context, call func() (provider.Outcome, error)) (provid
 				answered <- result{err: provider.Errorf(provider.CodeUnknown, "the provider panicked: %v", r)}
 			}
 		}()
-		outcome, err := call()
-		answered <- result{outcome, err}
+		value, err := call()
+		answered <- result{value, err}
 	}()
 	select {
 	case r := <-answered:
-		return r.Outcome, r.err
+		return r.value, r.err
 	case <-ctx.Done():
 	}
 	select {
 	case r := <-answered:
-		return r.Outcome, r.err
+		return r.value, r.err
 	case <-time.After(answerGrace):
-		return provider.Outcome{}, context.Cause(ctx)
+		var none T
+		return none, context.Cause(ctx)
 	}
 }
 

@@ -145,7 +145,9 @@ func (e *Engine) readNotification(ctx context.Context, n store.Notification) err
 	}
 	callCtx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
-	queries, err := p.ParseNotification(callCtx, provider.Notification{Method: n.Method, Path: n.Path, Header: n.Header, Body: n.Body})
+	queries, err := guarded(callCtx, func() ([]provider.Query, error) {
+		return p.ParseNotification(callCtx, provider.Notification{Method: n.Method, Path: n.Path, Header: n.Header, Body: n.Body})
+	})
 	switch {
 	case provider.CodeOf(err) == provider.CodeInvalid:
 		e.log.Warn("a webhook that its provider's plugin cannot read was dropped", "provider", n.Provider, "error", err)
