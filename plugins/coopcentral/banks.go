@@ -14,7 +14,7 @@ import (
 )
 
 // slugs are the API's names of the banks, by PSE code. bbva and banco-caja-social are the document's; the others
-// are inferred, so none is used that the live list does not have. A bank's name is never matched on (CC-14).
+// are inferred, so none is used that the live list does not have, and bank_slugs replaces them. A bank's name is never matched on (CC-14).
 var slugs = map[string]string{
 	"1001": "banco-de-bogota",
 	"1002": "banco-popular",
@@ -81,7 +81,7 @@ var slugs = map[string]string{
 
 // slugOf translates a PSE code and makes sure that the live list has its slug.
 func (p *coopcentral) slugOf(ctx context.Context, code string) (string, error) {
-	slug, known := slugs[code]
+	slug, known := p.config.slugs[code]
 	if !known {
 		return "", invalid("payee.bank", fmt.Sprintf("has no known name for bank %s; GET /v1/banks lists those that it reaches", code))
 	}
@@ -104,9 +104,9 @@ func (p *coopcentral) Banks(ctx context.Context, method payment.Method) ([]provi
 	if err != nil {
 		return nil, err
 	}
-	banks := make([]provider.Bank, 0, len(slugs))
-	for _, code := range slices.Sorted(maps.Keys(slugs)) {
-		if name, listed := names[slugs[code]]; listed {
+	banks := make([]provider.Bank, 0, len(names))
+	for _, code := range slices.Sorted(maps.Keys(p.config.slugs)) {
+		if name, listed := names[p.config.slugs[code]]; listed {
 			banks = append(banks, provider.Bank{Code: code, Name: name})
 		}
 	}

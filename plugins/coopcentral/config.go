@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"strings"
 
+	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 )
 
@@ -16,6 +19,8 @@ var schema = provider.Schema{
 	{Name: "origin_account", Type: provider.String, Doc: "token of the account that pays; only where that is an electronic deposit"},
 	{Name: "amount_unit", Type: provider.String, Required: true, OneOf: []string{"peso", "cent"},
 		Doc: "what one unit of the API's amounts is: ask Tpaga, its documents do not say"},
+	{Name: "bank_slugs", Type: provider.String,
+		Doc: "slugs of the live list for PSE bank codes where the built-in ones are wrong or missing, like 1007=bancolombia-sa,1051=davibank"},
 	{Name: "allow_staging_transfers", Type: provider.Boolean, Default: "false",
 		Doc: "let a staging host have transfers without a magic description, which it passes on to the bank as real ones"},
 }
@@ -35,7 +40,8 @@ type config struct {
 	baseURL       string
 	authorization string // the header's value
 	originAccount string
-	cents         bool // one unit of the API is a centavo, not a peso
+	cents         bool              // one unit of the API is a centavo, not a peso
+	slugs         map[string]string // of the banks, by PSE code
 	environment   environment
 	allowStaging  bool
 }
@@ -51,7 +57,12 @@ func readConfig(given provider.Config) (config, error) {
 		return config{}, &provider.ConfigError{Faults: []provider.ConfigFault{{Name: "base_url", Message: "is the root of the host only, like " +
 			"https://staging.banking-gateway.tpaga.co; the paths below it are the plugin's"}}}
 	}
+	names, err := readSlugs(c["bank_slugs"])
+	if err != nil {
+		return config{}, &provider.ConfigError{Faults: []provider.ConfigFault{{Name: "bank_slugs", Message: err.Error()}}}
+	}
 	out := config{
+		slugs:   names,
 		baseURL: c["base_url"], authorization: c["auth_scheme"] + " " + c["token"],
 		originAccount: c["origin_account"], cents: c["amount_unit"] == "cent",
 		environment: environmentOf(u.Hostname()), allowStaging: c.Bool("allow_staging_transfers"),
@@ -60,6 +71,23 @@ func readConfig(given provider.Config) (config, error) {
 		out.authorization = c["token"]
 	}
 	return out, nil
+}
+
+// readSlugs returns the built-in slugs with those of text, like 1007=bancolombia-sa,1051=davibank, in place of them.
+func readSlugs(text string) (map[string]string, error) {
+	merged := maps.Clone(slugs)
+	if text == "" {
+		return merged, nil
+	}
+	for pair := range strings.SplitSeq(text, ",") {
+		code, slug, _ := strings.Cut(pair, "=")
+		code, slug = strings.TrimSpace(code), strings.TrimSpace(slug)
+		if !payment.IsBankCode(code) || slug == "" {
+			return nil, fmt.Errorf("%.60q is no PSE bank code and slug; write them like 1007=bancolombia-sa,1051=davibank", pair)
+		}
+		merged[code] = slug
+	}
+	return merged, nil
 }
 
 func environmentOf(host string) environment {

@@ -67,7 +67,7 @@ func infoFor(c config) provider.Info {
 			"amounts are sent as strings, as the document's table says, though its example sends a number",
 			"the production host is documented nowhere: base_url has to come from Tpaga; every host whose name does not hold \"staging\" is taken for production, this machine apart",
 			"the Authorization header carries the word Token, though three of the document's four examples do without: auth_scheme changes it",
-			"of the banks' slugs only bbva and banco-caja-social are documented, the others are inferred; one that the live list does not have is not used, but check what each of the live list means",
+			"of the banks' slugs only bbva and banco-caja-social are documented, the others are inferred; one that the live list does not have is not used, but check what each of the live list means, and set bank_slugs where they differ",
 			"pending, approved and rejected are all the statuses that the document shows; any other leaves a payment in doubt",
 			"an approved transfer stays approved: what happens when the receiving bank returns it is documented nowhere",
 			"an unknown idempotency token is answered with 404 or 422, which never proves that a transfer was not made: it is sent again under its own token",

@@ -51,6 +51,8 @@ func TestConfigure(t *testing.T) {
 		{configAt(productionURL), nil},
 		{configAt(productionURL+"/", "amount_unit", "cent", "auth_scheme", "none", "origin_account", "x", "allow_staging_transfers", "true"), nil},
 		{provider.Config{}, []string{"base_url", "token", "amount_unit"}},
+		{configAt(productionURL, "bank_slugs", "1007"), []string{"bank_slugs"}},
+		{configAt(productionURL, "bank_slugs", "nequi=nequi"), []string{"bank_slugs"}},
 		{configAt("staging.banking-gateway.tpaga.co", "amount_unit", "centavo"), []string{"base_url", "amount_unit"}},
 		{configAt(stagingURL + basePath), []string{"base_url"}},
 		{configAt(stagingURL + "?a=b"), []string{"base_url"}},

@@ -270,6 +270,31 @@ func TestCC14SlugsAreCheckedAgainstTheLiveList(t *testing.T) {
 	}
 }
 
+func TestCC14SlugsCanBeSet(t *testing.T) {
+	t.Parallel()
+	d := newDocument(t)
+	d.banks = answer{200, `{"banks":[{"name":"NEQUI","slug":"nequi-7"},{"name":"NEW","slug":"new"},{"name":"BBVA","slug":"bbva"}]}`}
+	p := at(t, d.URL, "bank_slugs", "1507=nequi-7, 1999 = new")
+	for _, code := range []string{"1507", "1999", "1013"} {
+		a := exampleAttempt()
+		a.Payment.Payee.Bank = code
+		if _, err := p.Submit(t.Context(), a); err != nil {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+	calls := d.arrived("/create")
+	for i, slug := range []string{"nequi-7", "new", "bbva"} {
+		if len(calls) != 3 || !strings.Contains(calls[i].body, `"dest_bank":"`+slug+`"`) {
+			t.Errorf("%s: %+v", slug, calls)
+		}
+	}
+	banks, err := p.Banks(t.Context(), payment.BankTransfer)
+	want := []provider.Bank{{Code: "1013", Name: "BBVA"}, {Code: "1507", Name: "NEQUI"}, {Code: "1999", Name: "NEW"}}
+	if err != nil || !slices.Equal(banks, want) {
+		t.Errorf("got %v, %v", banks, err)
+	}
+}
+
 func TestCC15DocumentsThatItDoesNotTake(t *testing.T) {
 	t.Parallel()
 	types := New().Info().Capabilities[0].DocumentTypes
