@@ -73,6 +73,7 @@ func infoFor(c config) provider.Info {
 			"an unknown idempotency token is answered with 404 or 422, which never proves that a transfer was not made: it is sent again under its own token",
 			"an idempotency token is remembered for ever",
 			"the history's pages have 20 transactions, and the page after the first is number 2",
+			"a webhook is not signed, and from which addresses it comes and whether it is repeated is documented nowhere: it is only a cue to ask, and payments are asked for without it too",
 			"the answer to a known idempotency token (208) echoes bank and account as they were sent; if it masked them, every such answer would be a mismatch",
 		},
 	}

@@ -86,6 +86,7 @@ func infoFor(c config) provider.Info {
 			"a charge's URL can be paid for at most 45 minutes; the document says about 30",
 			"document numbers are sent as given; whether a NIT needs its check digit is documented nowhere",
 			"a payer without kind is legal with a NIT and natural with any other document",
+			"a webhook is not signed, and from which addresses it comes and whether it is repeated is documented nowhere: it is only a cue to ask, and payments are asked for without it too",
 		},
 	}
 }
