@@ -145,14 +145,15 @@ func (e *Engine) abandon(d *draft, number int, decision *payment.Decision) bool 
 	if c == nil || !c.Recovery.AbandonIfUnanswered || a.URLGiven || e.handedElsewhere(a) {
 		return false
 	}
-	if r, _ := e.nextCandidate(d, decision); r == nil {
+	next, why := e.nextCandidate(d, decision)
+	if next == nil {
 		return false
 	}
 	d.add(payment.EventAbandoned, payment.EventData{
 		Attempt: number, AttemptStatus: payment.AttemptAbandoned,
 		Message: "no clear answer came and nobody was given its URL, so it cannot be paid",
 	})
-	return e.startNext(d, decision)
+	return e.startAttempt(d, next, why) // whatever has happened to it meanwhile: the abandoned one is not taken up again
 }
 
 // nextOrFail goes on to the next candidate after an attempt that was certainly not executed, or ends the payment.

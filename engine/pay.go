@@ -131,13 +131,15 @@ func noCandidate(decision *payment.Decision) string {
 }
 
 // startNext drafts the next attempt, if the decision has a candidate left that was not tried and its failover
-// policy allows one more. The intent carries its own recovery: should this process end before the answer is
-// stored, the payment comes up for a look once the call cannot be running any more.
+// policy allows one more.
 func (e *Engine) startNext(d *draft, decision *payment.Decision) bool {
 	r, why := e.nextCandidate(d, decision)
-	if r == nil {
-		return false
-	}
+	return r != nil && e.startAttempt(d, r, why)
+}
+
+// startAttempt drafts an attempt at a provider. The intent carries its own recovery: should this process end before
+// the answer is stored, the payment comes up for a look once the call cannot be running any more.
+func (e *Engine) startAttempt(d *draft, r *running, why string) bool {
 	deadline := d.now.Add(r.timeout)
 	d.add(payment.EventAttemptStarted, payment.EventData{
 		Attempt: len(d.p.Attempts) + 1, Provider: r.name, Key: e.newAttemptKey(), DeadlineAt: deadline, Message: why,
