@@ -15,10 +15,12 @@ func TestBreaker(t *testing.T) {
 	b := setup(t, strings.Replace(two, `provider "acme" {}`, `provider "acme" {
   breaker = { failures = 2, within = "1m", cool_off = "30s" }
 }`, 1))
-	down := providertest.Refuse(provider.CodeUnavailable)
+	down := providertest.Step{Err: &provider.Error{Code: provider.CodeUnavailable, Message: "no answer about Miguel Rodriguez", ProviderCode: "503"}}
+	unasked := providertest.Step{Err: provider.Errorf(provider.CodeInvalid, "the plugin cannot take it")} // by itself
 	b.providers["acme"].Script(
 		providertest.Refuse(provider.CodeInvalid), providertest.Refuse(provider.CodeInvalid), // the payer's faults
-		down, down, // opens it
+		down, unasked, down, // opens it
+		unasked,                 // says nothing
 		down,                    // the trial
 		providertest.Redirect()) // the next one
 	b.start(t)
@@ -39,14 +41,19 @@ func TestBreaker(t *testing.T) {
 			t.Errorf("the breaker is %s, want %s", got, want)
 		}
 	}
-	for _, key := range []string{"order-1", "order-2", "order-3"} {
+	for _, key := range []string{"order-1", "order-2", "order-3", "order-3a"} {
 		tried(key, "acme", "bravo")
 		breaker("closed")
 	}
 	tried("order-4", "acme", "bravo")
 	breaker("open")
+	if reason := b.Providers(t.Context())[0].Reason; reason != "unavailable (503)" {
+		t.Errorf("one payment's failure is told to all as %q", reason)
+	}
 	tried("order-5", "bravo")
 	b.clock.Advance(30 * time.Second)
+	breaker("half_open")
+	tried("order-5a", "acme", "bravo")
 	breaker("half_open")
 	tried("order-6", "acme", "bravo")
 	breaker("open")

@@ -74,7 +74,8 @@ func (e *Engine) begins(r *running) {
 // faults and a bank's do not.
 func (e *Engine) ended(r *running, req *payment.Request, ans answer) {
 	changed := r.inFlight.Add(-1) == int64(r.terms.Load().Limit.InFlight)-1
-	if failure := providersFault(req, ans); failure != "" {
+	switch failure := providersFault(req, ans); {
+	case failure != "":
 		terms := r.terms.Load().Breaker
 		r.mu.Lock()
 		r.lastFailure = failure
@@ -83,7 +84,9 @@ func (e *Engine) ended(r *running, req *payment.Request, ans answer) {
 			changed = true
 			e.log.Warn("a provider's breaker opened", "provider", r.name, "for", terms.CoolOff, "failure", failure)
 		}
-	} else if r.breaker.Succeeded() {
+	case refusedUnasked(ans):
+		changed = r.breaker.Undecided() || changed
+	case r.breaker.Succeeded():
 		changed = true
 		e.log.Info("a provider's breaker closed", "provider", r.name)
 	}
@@ -93,11 +96,17 @@ func (e *Engine) ended(r *running, req *payment.Request, ans answer) {
 	e.noteHealth(r, ans.err)
 }
 
-// providersFault says what failed by the provider's own fault; "" where nothing did.
+// refusedUnasked reports whether the plugin refused by itself, which tells nothing about the provider behind it.
+func refusedUnasked(ans answer) bool {
+	return ans.err != nil && ans.err.Code == provider.CodeInvalid && ans.err.ProviderCode == ""
+}
+
+// providersFault says what failed by the provider's own fault; "" where nothing did. It is told with other payments,
+// so that it has the codes only: a message may be about this payer.
 func providersFault(req *payment.Request, ans answer) string {
 	switch {
 	case ans.err == nil && ans.Status == provider.Failed:
-		return "it could not execute an attempt: " + ans.Message
+		return withCode("it could not execute an attempt", ans.Code)
 	case ans.err == nil, bankIsDown(req, ans.err):
 		return ""
 	}
@@ -105,7 +114,15 @@ func providersFault(req *payment.Request, ans answer) string {
 	case provider.CodeInvalid, provider.CodeDeclined:
 		return ""
 	}
-	return ans.err.Message
+	return withCode(string(ans.err.Code), ans.err.ProviderCode)
+}
+
+// withCode adds a provider's own code, where there is one.
+func withCode(s, code string) string {
+	if code == "" {
+		return s
+	}
+	return s + " (" + code + ")"
 }
 
 // bankIsDown reports whether the payer's bank, not the provider, could not be reached. The PSE providers share one

@@ -155,7 +155,7 @@ func (e *Engine) noteHealth(r *running, err *provider.Error) {
 	switch {
 	case err == nil, err.Code == provider.CodeInvalid, err.Code == provider.CodeDeclined, err.Code == provider.CodeExhausted:
 	case err.Code == provider.CodeUnauthorized:
-		h = payment.Health{Unhealthy: true, Reason: "it refuses our credentials: " + err.Message}
+		h = payment.Health{Unhealthy: true, Reason: withCode("it refuses our credentials", err.ProviderCode)}
 	default:
 		return // no answer: says nothing about the credentials
 	}
@@ -168,7 +168,7 @@ func (e *Engine) noteHealth(r *running, err *provider.Error) {
 	}
 	e.refreshFacts()
 	if h.Unhealthy {
-		e.log.Error("a provider refuses our credentials", "provider", r.name, "error", err.Message)
+		e.log.Error("a provider refuses our credentials", "provider", r.name, "code", err.ProviderCode)
 	} else {
 		e.log.Info("a provider is healthy again", "provider", r.name)
 	}
@@ -206,8 +206,8 @@ func (e *Engine) check(ctx context.Context, r *running) {
 	r.mu.Lock()
 	r.checkedAt = e.now()
 	r.mu.Unlock()
-	if err != nil && err.Code != provider.CodeUnauthorized {
-		e.log.Warn("a provider could not be checked", "provider", r.name, "error", err.Message)
+	if err != nil { // its text is about no payment
+		e.log.Warn("a provider's check failed", "provider", r.name, "error", err.Message)
 	}
 	e.noteHealth(r, err)
 }

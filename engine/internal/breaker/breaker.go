@@ -80,6 +80,16 @@ func (b *Breaker) Succeeded() (changed bool) {
 	return changed
 }
 
+// Undecided tells that a call ended without saying anything about the provider, and returns whether the state changed:
+// where it was the trial, the next call is one.
+func (b *Breaker) Undecided() (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changed = b.trial
+	b.trial = false
+	return changed
+}
+
 // Failed tells that a call failed by the provider's fault. It returns whether the state changed.
 func (b *Breaker) Failed(now time.Time, s Settings) (changed bool) {
 	b.mu.Lock()

@@ -9,7 +9,7 @@ func TestBreaker(t *testing.T) {
 	t.Parallel()
 	s := Settings{Failures: 3, Within: time.Minute, CoolOff: 30 * time.Second}
 	start := time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC)
-	// Each step is "fail", "ok" or "begin" at a second, and the state after it.
+	// Each step is "fail", "ok", "nothing" or "begin" at a second, and the state after it.
 	type step struct {
 		second int
 		do     string
@@ -29,6 +29,11 @@ func TestBreaker(t *testing.T) {
 		"calls that began before it opened say nothing": {
 			{0, "fail", Closed}, {0, "fail", Closed}, {0, "fail", Open}, {1, "ok", Open}, {29, "fail", Open}, {30, "", HalfOpen}, {30, "ok", HalfOpen},
 		},
+		"a call that says nothing keeps the failures": {{0, "fail", Closed}, {1, "fail", Closed}, {2, "nothing", Closed}, {3, "fail", Open}},
+		"a trial that says nothing leaves it to the next call": {
+			{0, "fail", Closed}, {0, "fail", Closed}, {0, "fail", Open}, {30, "begin", Open}, {31, "nothing", HalfOpen}, {32, "begin", Open},
+			{33, "ok", Closed},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,6 +47,8 @@ func TestBreaker(t *testing.T) {
 					changed = b.Failed(now, s)
 				case "ok":
 					changed = b.Succeeded()
+				case "nothing":
+					changed = b.Undecided()
 				case "begin":
 					changed = b.Begin(now)
 				}
