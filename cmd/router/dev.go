@@ -68,7 +68,7 @@ func dev(ctx context.Context, s streams, log *slog.Logger, o devOptions) (err er
 	if err := sims.sendWebhooks(ctx, d.engine); err != nil {
 		return errors.Join(err, d.stop())
 	}
-	printBanner(s.out, api, o.data, sims)
+	printBanner(s.out, api, o, sims)
 	return d.run(ctx)
 }
 
@@ -94,25 +94,28 @@ func openDevStore(o *devOptions, log *slog.Logger) (store.Store, error) {
 }
 
 // printBanner says what there is and what to try.
-func printBanner(w io.Writer, api, data string, sims *simulators) {
+func printBanner(w io.Writer, api string, o devOptions, sims *simulators) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 Cauce for trying out. NOT FOR PRODUCTION: the providers are simulators, and no money moves.
 
   API    %s   (what it can do: %s/openapi.json)
+  rules  %s
   data   %s   (remove it to begin anew)
 
-`, api, api, data)
+`, api, api, o.rules, o.data)
+	things := tryPayIn
 	for _, s := range sims.list {
 		fmt.Fprintf(&b, "  provider %s is simulated at %s\n", s.plugin, s.url)
+		things += tryAlso[s.plugin]
 	}
-	b.WriteString(strings.NewReplacer("API", api, "KEY", rand.Text()).Replace(thingsToTry))
+	b.WriteString(strings.NewReplacer("API", api, "KEY", rand.Text(), "ROUTER", os.Args[0]).Replace(things + tryMore))
 	_, _ = io.WriteString(w, b.String())
 }
 
-// thingsToTry are one payment of each operation. KEY is new at every start: under an old one the data directory would
-// give back a payment that may have ended, without a page to open.
-const thingsToTry = `
+// tryPayIn is a payment to try. KEY is new at every start: under an old one the data directory would give back a payment
+// that may have ended, without a page to open.
+const tryPayIn = `
 1. Collect money. A second time, the same Idempotency-Key gives the same payment; another one makes another.
 
 curl -s API/v1/payments \
@@ -128,8 +131,12 @@ curl -s API/v1/payments \
 3. See what became of it, with every step (ID is the answer's id):
 
 curl -s 'API/v1/payments/ID?events=true&decision=true'
+`
 
-4. Send money to a bank account. The description is Coopcentral's word for a test that is approved:
+// tryAlso are payments that only one plugin's simulator takes as they stand.
+var tryAlso = map[string]string{
+	"coopcentral": `
+Send money to a bank account. The description is Coopcentral's word for a test that is approved:
 
 curl -s API/v1/payments \
   -H 'Content-Type: application/json' -H 'Idempotency-Key: payroll-KEY' \
@@ -137,14 +144,23 @@ curl -s API/v1/payments \
        "reference": "PAYROLL-7", "description": "transaction-approved",
        "payee": {"name": "Jovita Ducuara Prieto", "document": {"type": "CC", "number": "11111158"},
                  "bank": "1013", "account": {"type": "savings", "number": "68653284571"}}}'
-
-5. Pay a bill. First ask what it costs, then pay that:
+`,
+	"tpaga-bills": `
+Pay a bill. First ask what it costs, then pay that:
 
 curl -s API/v1/billers/etb/bills/111100005555
 curl -s API/v1/payments \
   -H 'Content-Type: application/json' -H 'Idempotency-Key: bill-KEY' \
   -d '{"operation": "bill", "method": "bill", "amount": "12300", "reference": "BILL-7",
        "bill": {"biller": "etb", "reference": "111100005555"}}'
+`,
+}
+
+const tryMore = `
+See all of them, and what happens as it happens:
+
+ROUTER payments list -server API
+ROUTER payments watch -server API
 
 Kill it at any moment, even with kill -9; started again, it goes on where it stood. Ctrl-C stops it.
 `

@@ -152,16 +152,16 @@ func (p *scaffold) next() string {
 	if p.lang == "node" {
 		return fmt.Sprintf(`%s is there. It needs Node 20 or newer and no packages.
 
-  %[1]s/plugin.mjs describe                              what it says of itself
-  router conformance %[1]s/plugin.mjs -sandbox URL       whether it is good, against a simulator of its provider
-                                                  (router plugin new -lang go makes one)
-`, at)
+  %-52[2]s what it says of itself
+  %-52[3]s whether it is good, against a simulator of its provider
+  %-52[4]s (router plugin new -lang go makes one)
+`, at, at+"/plugin.mjs describe", "router conformance "+at+"/plugin.mjs -sandbox URL", "")
 	}
 	return fmt.Sprintf(`%s is there: a plugin, and a simulator of its provider.
 
   cd %[1]s && go mod tidy && go build
-  ./%[2]s describe                what it says of itself
-  router conformance ./%[2]s      whether it is good: it passes, against its own simulator
-  go test                       what has to become the real provider's
-`, at, p.name)
+  %-32[2]s what it says of itself
+  %-32[3]s whether it is good: it passes, against its own simulator
+  %-32[4]s what has to become the real provider's
+`, at, "./"+p.name+" describe", "router conformance ./"+p.name, "go test")
 }
