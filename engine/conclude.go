@@ -253,25 +253,14 @@ func (e *Engine) mismatch(d *draft, a *payment.Attempt, o provider.Outcome) bool
 		t = payment.EventAttemptEnded
 	}
 	failure := &payment.Failure{Code: payment.CodeMismatch, Message: "the provider's record differs from ours; a person has to look at it"}
-	amount := ""
-	if !o.Amount.IsZero() {
-		amount = o.Amount.String()
-	}
-	found := false
-	for _, c := range []struct{ field, ours, theirs string }{
-		{"key", a.Key, o.Key}, {"amount", d.p.Amount.String(), amount}, {"currency", d.p.Currency, o.Currency},
-	} {
-		if c.theirs == "" || c.theirs == c.ours {
-			continue
-		}
-		found = true
-		data := payment.EventData{Attempt: number, Provider: a.Provider, Field: c.field, Ours: c.ours, Theirs: c.theirs, Reference: o.Reference}
+	differences := differs(d.p, a, o)
+	for _, data := range differences {
 		if d.p.Status == payment.InDoubt {
 			data.Failure = failure
 		}
 		d.add(payment.EventMismatch, data)
 	}
-	if !found {
+	if len(differences) == 0 {
 		return false
 	}
 	d.add(t, payment.EventData{
@@ -281,6 +270,26 @@ func (e *Engine) mismatch(d *draft, a *payment.Attempt, o provider.Outcome) bool
 		d.add(payment.EventInDoubt, payment.EventData{Attempt: number, Failure: failure})
 	}
 	return true
+}
+
+// differs compares what a provider says about an attempt with what we asked for. Each difference is told as the data
+// of a mismatch; what the provider did not say is none.
+func differs(p *payment.Payment, a *payment.Attempt, o provider.Outcome) []payment.EventData {
+	amount := ""
+	if !o.Amount.IsZero() {
+		amount = o.Amount.String()
+	}
+	var out []payment.EventData
+	for _, c := range []struct{ field, ours, theirs string }{
+		{"key", a.Key, o.Key}, {"amount", p.Amount.String(), amount}, {"currency", p.Currency, o.Currency},
+	} {
+		if c.theirs != "" && c.theirs != c.ours {
+			out = append(out, payment.EventData{
+				Attempt: a.Number, Provider: a.Provider, Field: c.field, Ours: c.ours, Theirs: c.theirs, Reference: o.Reference,
+			})
+		}
+	}
+	return out
 }
 
 func orElse(s, fallback string) string {

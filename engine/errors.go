@@ -20,4 +20,6 @@ var (
 	ErrRulesChanged = errors.New("engine: other rules are in force")
 	// ErrNotResolvable: the payment is not in doubt, or the status asked for is none it can be resolved to.
 	ErrNotResolvable = errors.New("engine: this payment cannot be resolved by hand")
+	// ErrStatement: there is no statement to reconcile with, or it cannot be read. Nothing happened.
+	ErrStatement = errors.New("engine: the statement cannot be used")
 )

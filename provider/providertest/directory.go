@@ -62,3 +62,24 @@ func (p *Provider) Balance(context.Context) (provider.Balance, error) {
 	defer p.mu.Unlock()
 	return p.balance, p.readErr
 }
+
+// Statement implements provider.ProviderWithStatement: a page is named by its number, from 0.
+func (p *Provider) Statement(_ context.Context, page string) (provider.StatementPage, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	if page != "" {
+		var err error
+		if n, err = strconv.Atoi(page); err != nil || n < 0 {
+			return provider.StatementPage{}, provider.Errorf(provider.CodeInvalid, "there is no page %q", page)
+		}
+	}
+	if p.readErr != nil || n >= len(p.statement) {
+		return provider.StatementPage{}, p.readErr
+	}
+	answer := provider.StatementPage{Lines: slices.Clone(p.statement[n])}
+	if n+1 < len(p.statement) {
+		answer.Next = strconv.Itoa(n + 1)
+	}
+	return answer, nil
+}

@@ -54,6 +54,7 @@ type Provider struct {
 	billers     []provider.Biller
 	bills       []provider.BillDetail
 	balance     provider.Balance
+	statement   [][]provider.StatementLine
 	readErr     error
 }
 
@@ -135,7 +136,16 @@ func (p *Provider) SetBalance(b provider.Balance) *Provider {
 	return p
 }
 
-// FailReads makes Banks, Billers, Bill and Balance answer with err; nil ends it.
+// SetStatement makes the provider tell a statement of these pages.
+func (p *Provider) SetStatement(pages ...[]provider.StatementLine) *Provider {
+	p.declare(provider.Statements)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.statement = pages
+	return p
+}
+
+// FailReads makes Banks, Billers, Bill, Balance and Statement answer with err; nil ends it.
 func (p *Provider) FailReads(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
