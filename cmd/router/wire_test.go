@@ -142,17 +142,8 @@ func startWireDev(t *testing.T) (api *world, sandboxes map[string]string) {
 	t.Helper()
 	var rules strings.Builder
 	for _, f := range wireForms {
-		upper := strings.ToUpper(strings.ReplaceAll(f.plugin, "-", "_"))
-		fmt.Fprintf(&rules, "provider %q {\n  plugin = %q\n  config {\n    base_url = env(\"%s_BASE_URL\")\n", f.provider, f.plugin, upper)
-		switch f.plugin {
-		case "coopcentral":
-			rules.WriteString("    token = env(\"COOPCENTRAL_TOKEN\")\n")
-		case "tumipay":
-			rules.WriteString("    username = env(\"TUMIPAY_USERNAME\")\n    password = env(\"TUMIPAY_PASSWORD\")\n    token_top = env(\"TUMIPAY_TOKEN_TOP\")\n")
-		default:
-			fmt.Fprintf(&rules, "    client_id = env(\"%s_CLIENT_ID\")\n    client_secret = env(\"%[1]s_CLIENT_SECRET\")\n", upper)
-		}
-		fmt.Fprintf(&rules, "    %s\n  }\n}\nroute %q {\n  when = \"metadata.to == '%[2]s'\"\n  providers = [%[2]q]\n}\n", f.settings, f.provider)
+		rules.WriteString(f.block(f.provider, fmt.Sprintf("env(%q)", variable(f.plugin, "base_url")), ""))
+		fmt.Fprintf(&rules, "route %q {\n  when = \"metadata.to == '%[1]s'\"\n  providers = [%[1]q]\n}\n", f.provider)
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "routing.hcl")
@@ -167,6 +158,24 @@ func startWireDev(t *testing.T) (api *world, sandboxes map[string]string) {
 		sandboxes[m[1]] = m[2]
 	}
 	return w, sandboxes
+}
+
+// block is the form's provider block under a label. baseURL is an expression; attributes stand outside config.
+func (f *wireForm) block(label, baseURL, attributes string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "provider %q {\n  plugin = %q\n  %s\n  config {\n    base_url = %s\n", label, f.plugin, attributes, baseURL)
+	secrets := []string{"client_id", "client_secret"}
+	switch f.plugin {
+	case "coopcentral":
+		secrets = []string{"token"}
+	case "tumipay":
+		secrets = []string{"username", "password", "token_top"}
+	}
+	for _, name := range secrets {
+		fmt.Fprintf(&b, "    %s = env(%q, \"simulated\")\n", name, variable(f.plugin, name))
+	}
+	fmt.Fprintf(&b, "    %s\n  }\n}\n", f.settings)
+	return b.String()
 }
 
 func (f *wireForm) pay(t *testing.T, api *world, c wireCase) payment.Payment {
