@@ -108,7 +108,9 @@ func showExplanation(s streams, req *payment.Request, x routing.Explanation, asJ
 
 func readPayment(s streams, from string) (payment.Request, error) {
 	in := s.in
-	if from != "-" {
+	if from == "-" {
+		from = "standard input"
+	} else {
 		f, err := os.Open(from)
 		if err != nil {
 			return payment.Request{}, err

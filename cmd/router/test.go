@@ -65,14 +65,17 @@ func test(ctx context.Context, s streams, path string, pattern *regexp.Regexp, a
 		}
 		report.Tests = append(report.Tests, result)
 	}
+	switch {
+	case len(rules.Tests()) == 0:
+		return fmt.Errorf("%s has no test: a test is test \"…\" { payment = {…}, expect = {…} }, there or in a *_test.hcl file beside it", path)
+	case len(report.Tests) == 0:
+		return fmt.Errorf("%s has no test whose name matches -run %q", path, pattern)
+	}
 	report.Coverage = rules.Coverage(report.Tests)
 	if err := report.print(s, asJSON); err != nil {
 		return err
 	}
-	switch {
-	case len(report.Tests) == 0:
-		return fmt.Errorf("%s has no test of that name: a test is test \"…\" { payment = {…}, expect = {…} }", path)
-	case report.Failed > 0:
+	if report.Failed > 0 {
 		return errNotFine
 	}
 	return nil

@@ -84,7 +84,7 @@ func (c command) usage(w io.Writer, info provider.Info) {
 		if f.Required {
 			note += " (required)"
 		}
-		fmt.Fprintf(w, "      %-20s # %s\n", f.Name, note)
+		fmt.Fprintf(w, "      %-24s # %s\n", f.Name, note)
 	}
 	fmt.Fprint(w, "    }\n  }\n\nIt takes:\n\n")
 	for _, p := range info.Capabilities {
