@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cauce-pay/cauce/engine/store/pebblestore"
 )
@@ -97,6 +98,9 @@ func storeDir(rules string) (string, error) {
 	st := loaded.Store()
 	if st.Kind != "pebble" {
 		return "", fmt.Errorf("a store %q has backups of its own; this is for pebble", st.Kind)
+	}
+	if strings.Contains(st.Path, notSet) {
+		return "", fmt.Errorf("the store's path in %s depends on a variable of the environment that is not set: set it", rules)
 	}
 	return st.Path, nil
 }

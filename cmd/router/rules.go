@@ -38,7 +38,9 @@ func loadWith(path string, o routing.Options) (*routing.Rules, routing.Diagnosti
 }
 
 // standIn stands for a variable of the environment that is not set: it can be a text and an absolute URL.
-func standIn(string) string { return "https://not-set.example" }
+func standIn(string) string { return "https://" + notSet }
+
+const notSet = "not-set.example"
 
 // standInAs makes the stand-in fit an attribute: not every text is a URL, and some must be one of a few words.
 func standInAs(f provider.ConfigField) string {

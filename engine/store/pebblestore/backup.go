@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Backup writes a copy of the store to dir, which must not exist, while the store goes on: everything that was
+// Backup writes a copy of the store to dir, which must not exist nor be inside the store's own directory, while the store goes on: everything that was
 // acknowledged before the call is in it, and it is a store that Open opens. On the store's own disk most of it is links,
 // which take no space until the store has changed. An error of dir does the store no harm and leaves nothing behind.
 func (s *Store) Backup(ctx context.Context, dir string) (err error) {
@@ -19,7 +20,9 @@ func (s *Store) Backup(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer s.leave(&err)
-	err = s.checkpoint(dir)
+	if err = s.outside(dir); err == nil {
+		err = s.checkpoint(dir)
+	}
 	if failed := s.fault.reason(); failed != nil {
 		return failed // nothing was written since
 	}
@@ -27,6 +30,35 @@ func (s *Store) Backup(ctx context.Context, dir string) (err error) {
 		return fmt.Errorf("store: backup to %s: %w", dir, err)
 	}
 	return nil
+}
+
+// outside refuses a directory inside the store's own, which Open would take for another program's afterwards.
+func (s *Store) outside(dir string) error {
+	own, err := trueName(s.dir)
+	if err != nil {
+		return err
+	}
+	if dir, err = trueName(dir); err != nil {
+		return err
+	}
+	if rel, err := filepath.Rel(own, dir); err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("it is inside the store's own directory %s: name one outside", own)
+	}
+	return nil
+}
+
+// trueName returns the absolute name of a path without symlinks; its last parts need not exist.
+func trueName(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if oserror.IsNotExist(err) && path != filepath.Dir(path) {
+		parent, err := trueName(filepath.Dir(path))
+		return filepath.Join(parent, filepath.Base(path)), err
+	}
+	return resolved, err
 }
 
 // checkpoint has Pebble link its tables and copy its log, in which everything is that was acknowledged. Pebble panics
@@ -40,11 +72,15 @@ func (s *Store) checkpoint(dir string) (err error) {
 	return s.db.Checkpoint(dir)
 }
 
+// lockFile is in the directory of every store that was ever open.
+const lockFile = "LOCK"
+
 // restoring is added to a directory's name while a backup is copied to it.
 const restoring = ".restoring"
 
 // Restore copies a backup to dir, which must not exist or be empty, and checks that it can be opened. Everything is
-// durable when it returns; after an error, or a power loss before that, dir is as it was. o may be nil.
+// durable when it returns; after an error, or a power loss before that, dir is as it was. The directory of a store that
+// is open is no backup: it is store.ErrLocked. o may be nil.
 func Restore(backup, dir string, o *Options) error {
 	opts := o.withDefaults()
 	if err := restore(opts.FS, backup, dir, o); err != nil {
@@ -53,7 +89,7 @@ func Restore(backup, dir string, o *Options) error {
 	return nil
 }
 
-func restore(fsys vfs.FS, backup, dir string, o *Options) error {
+func restore(fsys vfs.FS, backup, dir string, o *Options) (err error) {
 	if names, err := fsys.List(dir); err == nil && len(names) > 0 {
 		return errors.New("there is something already: move it away first")
 	} else if err != nil && !oserror.IsNotExist(err) {
@@ -66,6 +102,18 @@ func restore(fsys vfs.FS, backup, dir string, o *Options) error {
 	if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, "marker.manifest.") }) {
 		return errors.New("it is no backup of a store")
 	}
+	if slices.Contains(names, lockFile) { // a store's directory, or a backup that was opened
+		if fsys == vfs.Default {
+			if backup, err = trueName(backup); err != nil {
+				return err
+			}
+		}
+		lock, err := lockDir(fsys, backup)
+		if err != nil {
+			return err
+		}
+		defer closing(lock, &err)
+	}
 	if err := makeDir(fsys, fsys.PathDir(dir)); err != nil {
 		return err
 	}
@@ -76,7 +124,9 @@ func restore(fsys vfs.FS, backup, dir string, o *Options) error {
 	if err := fsys.MkdirAll(partial, 0o700); err != nil {
 		return err
 	}
-	if _, err := vfs.Clone(fsys, fsys, backup, partial, vfs.CloneSync); err != nil {
+	// Closing a second handle of the lock would end it.
+	notLock := vfs.CloneSkip(func(path string) bool { return fsys.PathBase(path) == lockFile })
+	if _, err := vfs.Clone(fsys, fsys, backup, partial, vfs.CloneSync, notLock); err != nil {
 		return err
 	}
 	s, err := Open(partial, o)

@@ -2,6 +2,8 @@ package pebblestore_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/engine/store/pebblestore"
 )
 
@@ -105,6 +108,45 @@ func TestFailingBackup(t *testing.T) {
 	mustCreate(t, s, 1000)
 	if failures < 10 {
 		t.Errorf("only %d operations made it fail", failures)
+	}
+}
+
+// A backup in the store's own directory, by whatever name, would make it one that Open refuses.
+func TestBackupInside(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	dir, link := filepath.Join(root, "data"), filepath.Join(root, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	s, err := pebblestore.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, inside := range []string{dir, filepath.Join(dir, "backup"), filepath.Join(link, "new", "backup"), filepath.Join(root, "x", "..", "data", "b")} {
+		if err := s.Backup(background, inside); err == nil || !strings.Contains(err.Error(), "inside the store's own directory") {
+			t.Errorf("%s: %v", inside, err)
+		}
+	}
+	if err := s.Backup(background, filepath.Join(root, "data-1", "backup")); err != nil {
+		t.Errorf("beside it: %v", err)
+	}
+	for _, name := range []string{dir, link} {
+		if err := pebblestore.Restore(name, filepath.Join(root, "new"), nil); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("the open store %s as a backup: %v", name, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = pebblestore.Open(dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := pebblestore.Restore(dir, filepath.Join(root, "new"), nil); err != nil {
+		t.Errorf("the store, stopped: %v", err)
 	}
 }
 
