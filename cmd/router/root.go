@@ -35,7 +35,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(), newSimulateCmd(),
+		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(), newSimulateCmd(), newDiffCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
 		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newExportCmd(), newBackupCmd(), newRestoreCmd(),
 		newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),
