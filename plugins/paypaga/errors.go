@@ -33,6 +33,7 @@ var refusals = map[int]refusal{
 
 // Codes of PayPaga's errors that mean more than their HTTP status.
 const (
+	referenceExists = "MERCHANT_REFERENCE_ALREADY_EXISTS"
 	notFound        = "NOT_FOUND"
 	notConfigured   = "CONFIGURATION_NOT_AVAILABLE"
 	validationError = "VALIDATION_ERROR"

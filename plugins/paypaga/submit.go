@@ -27,7 +27,7 @@ func (p *paypaga) Submit(ctx context.Context, a provider.Attempt) (provider.Outc
 		return provider.Outcome{}, err
 	case resp.Status/100 == 2:
 		return p.handedOver(resp)
-	case resp.Status == http.StatusConflict:
+	case resp.Status == http.StatusConflict, errorIn(resp).Code == referenceExists:
 		return p.existing(ctx, a.Key, errorIn(resp).codeAfter(resp.Status))
 	}
 	refused, ask := payInError(resp)

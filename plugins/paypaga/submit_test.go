@@ -143,6 +143,7 @@ func TestAnswersToACreate(t *testing.T) {
 		"422, and nothing there":     {refusalOf(422, "VALIDATION_ERROR", `{"phone":"no"}`), none, "", provider.CodeInvalid, "payer.phone", ""},
 		"429, and nothing there":     {answer{429, ""}, none, "", provider.CodeUnavailable, "", ""},
 		"409, and it is there":       {refusalOf(409, "MERCHANT_REFERENCE_ALREADY_EXISTS", `{}`), answer{}, "", provider.CodeUnknown, "", transactionID},
+		"400 with 409's code":        {refusalOf(400, "MERCHANT_REFERENCE_ALREADY_EXISTS", `{}`), answer{}, "", provider.CodeUnknown, "", transactionID},
 		"409, and it is paid":        {refusalOf(409, "MERCHANT_REFERENCE_ALREADY_EXISTS", `{}`), approved, provider.Succeeded, "", "", ""},
 		"409, and nothing there yet": {refusalOf(409, "MERCHANT_REFERENCE_ALREADY_EXISTS", `{}`), none, "", provider.CodeUnknown, "", ""},
 		"409, and nobody knows":      {refusalOf(409, "MERCHANT_REFERENCE_ALREADY_EXISTS", `{}`), broken, "", provider.CodeUnknown, "", ""},
