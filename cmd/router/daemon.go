@@ -37,11 +37,19 @@ func listen(address string, keys []routing.APIKey) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
-	if len(keys) == 0 && !isLoopback(l) {
+	if err := refuseExposed(l, keys); err != nil {
 		_ = l.Close()
-		return nil, fmt.Errorf("%s can be reached from other machines, but the rules have no api_key block, so that everybody could pay: add one (router key new), or listen on 127.0.0.1", address)
+		return nil, err
 	}
 	return l, nil
+}
+
+// refuseExposed demands API keys on a port that other machines reach.
+func refuseExposed(l net.Listener, keys []routing.APIKey) error {
+	if len(keys) > 0 || isLoopback(l) {
+		return nil
+	}
+	return fmt.Errorf("%s can be reached from other machines, but the rules have no api_key block, so that everybody could pay: add one (router key new), or listen on 127.0.0.1", l.Addr())
 }
 
 // isLoopback reports whether only this machine reaches the port.
@@ -57,6 +65,12 @@ func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.C
 	eng, err := engine.New(ctx, c)
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), st.Close())
+	}
+	// The files may have changed since listen saw their keys.
+	if withKeys {
+		if err := refuseExposed(l, eng.Rules().APIKeys()); err != nil {
+			return nil, errors.Join(err, l.Close(), eng.Close(), st.Close())
+		}
 	}
 	sender, err := webhook.New(ctx, webhook.Config{Engine: eng, Store: st, AllowPrivate: isLoopback(l), Logger: c.Logger})
 	if err != nil {

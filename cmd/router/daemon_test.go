@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -177,5 +179,26 @@ func TestListen(t *testing.T) {
 		} else {
 			_ = l.Close()
 		}
+	}
+}
+
+// The rules in force decide whether a port that others reach may be served, not those that were read before.
+func TestKeysGoneSinceListening(t *testing.T) {
+	t.Parallel()
+	st, err := pebblestore.Open("data", &pebblestore.Options{FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := listen("0.0.0.0:0", []routing.APIKey{{Name: "shop"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "routing.hcl")
+	if err := os.WriteFile(path, []byte(`route "none" { reject = "closed" }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = startDaemon(t.Context(), l, st, engine.Config{Rules: path}, true)
+	if err == nil || !strings.Contains(err.Error(), "can be reached from other machines") {
+		t.Errorf("it is served without keys: %v", err)
 	}
 }
