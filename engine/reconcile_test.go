@@ -223,7 +223,8 @@ func TestReadStatement(t *testing.T) {
 		{name: "the columns in order", file: header + line},
 		{name: "by name, with others between", file: "\ufeffstatus,note,created_at,reference,key,currency,amount\n" +
 			"succeeded,\"a, b\",2026-11-21T20:04:05Z,r,k,COP,10000.5\n"},
-		{"nothing", "", "it is empty"},
+		{"nothing", "", "it has no lines"},
+		{"a header alone", header, "it has no lines"},
 		{"a column is missing", "key,amount,currency,status\n", "line 1: the column created_at is missing"},
 		{"a column twice", "key,key,amount,currency,status,created_at\n", "line 1: the column key is given twice"},
 		{"a cell is missing", header + line + "k,r,1\n", "line 3, column 1: wrong number of fields"},

@@ -52,7 +52,7 @@ func ReadStatement(file io.Reader) ([]provider.StatementLine, error) {
 	var lines []provider.StatementLine
 	for {
 		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && len(lines) > 0 {
 			return lines, nil
 		}
 		if err != nil {
@@ -74,7 +74,7 @@ func unreadable(err error) error {
 	var syntax *csv.ParseError
 	switch {
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%w: it is empty", ErrStatement)
+		return fmt.Errorf("%w: it has no lines", ErrStatement)
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%w: line %d, column %d: %w", ErrStatement, syntax.Line, syntax.Column, syntax.Err)
 	}

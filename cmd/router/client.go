@@ -42,7 +42,10 @@ const callTimeout = 90 * time.Second
 // maxAnswer bounds an answer: a page of 500 payments at their largest.
 const maxAnswer = 64 << 20
 
-// call makes one call and returns the answer's JSON. body, where it is not nil, is sent as JSON.
+// csvFile is a body that is sent as it is, not as JSON.
+type csvFile []byte
+
+// call makes one call and returns the answer's JSON. body, where it is not nil and no csvFile, is sent as JSON.
 func (c *client) call(ctx context.Context, method, path string, body any) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -68,7 +71,12 @@ func (c *client) open(ctx context.Context, method, path string, body any) (*http
 		return nil, usagef("router help", "the router's URL is %q, but must be like %s", base, defaultServer)
 	}
 	var sent io.Reader = http.NoBody
-	if body != nil {
+	kind := "application/json"
+	switch b := body.(type) {
+	case nil:
+	case csvFile:
+		sent, kind = bytes.NewReader(b), "text/csv"
+	default:
 		text, err := json.Marshal(body)
 		if err != nil {
 			return nil, err
@@ -80,7 +88,7 @@ func (c *client) open(ctx context.Context, method, path string, body any) (*http
 		return nil, err
 	}
 	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	if key := os.Getenv("CAUCE_API_KEY"); key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)

@@ -37,8 +37,8 @@ func commands() []command {
 	return []command{
 		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(), newSimulateCmd(), newDiffCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
-		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newExportCmd(), newBackupCmd(), newRestoreCmd(),
-		newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),
+		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newReconcileCmd(),
+		newExportCmd(), newBackupCmd(), newRestoreCmd(), newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),
 	}
 }
 

@@ -35,6 +35,7 @@ var routes = []route{
 	{"GET", eventsPath, read, (*api).streamEvents},
 	{"POST", "/v1/providers/{name}/pause", admin, (*api).pauseProvider},
 	{"POST", "/v1/providers/{name}/resume", admin, (*api).resumeProvider},
+	{"POST", "/v1/providers/{name}/reconcile", admin, (*api).reconcile},
 	{"GET", "/v1/rules", admin, (*api).showRules},
 	{"POST", "/v1/reload", admin, (*api).reload},
 	{"POST", "/v1/backup", admin, (*api).backup},
