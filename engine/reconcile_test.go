@@ -58,6 +58,11 @@ func TestReconcile(t *testing.T) {
 			status: payment.Pending, last: payment.EventPending, message: `they say "succeeded", we say "pending"`,
 		},
 		{
+			name: "a success that the provider itself denies sends the payment nowhere else", step: providertest.Lose(provider.Pending), settle: provider.Failed,
+			lines: []provider.Status{provider.Succeeded}, want: []engine.DifferenceClass{engine.TheirsOnly},
+			status: payment.InDoubt, last: payment.EventInDoubt, message: `they say "succeeded", we say "in_doubt"`,
+		},
+		{
 			name: "a success found late", step: providertest.Decline(), settle: provider.Succeeded,
 			lines: []provider.Status{provider.Succeeded}, status: payment.Succeeded, last: payment.EventLateSuccess,
 		},
@@ -254,4 +259,18 @@ func TestReadStatement(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two accounts may give the same reference to different transfers: only our key tells that a line is about an attempt
+// that another account was handed.
+func TestReconcileAnotherAccount(t *testing.T) {
+	t.Parallel()
+	b, _, p := moveAccount(t, one, true, func(*providertest.Provider, bool) {})
+	line := lineOf(p, 1, provider.Pending)
+	line.Key, line.Amount = "", payment.Pesos(1)
+	b.wantClasses(t, b.reconcile(t, line), engine.TheirsOnly)
+	if p = b.becomes(t, p.ID, payment.Pending); p.Attempts[0].Code == payment.CodeMismatch {
+		t.Errorf("got %+v", p.Attempts)
+	}
+	b.wantClasses(t, b.reconcile(t, lineOf(p, 1, provider.Pending)))
 }
