@@ -44,10 +44,25 @@ bench: ## payments per second and their latency, beside the parts that bound the
 	bin/bench/stored
 	@if [ -x bin/bench/peers ]; then bin/bench/peers; fi
 
-torture: build ## the long run: 3,000 simulated worlds, every wrong build, 300 kills of the router; seeds are printed
-	CAUCE_SEEDS=3000 $(GO) test -run 'TestSimulation$$' -timeout 60m ./engine/
-	CAUCE_MUTANTS=all $(GO) test -run TestMutants -timeout 30m ./engine/
-	CAUCE_KILLS=300 CAUCE_PAYMENTS=15000 $(GO) test -run TestKilledAtRandom -timeout 60m -v ./cmd/router/
+# How long `make torture` runs at least, in minutes: it begins no new round after that.
+TORTURE_MINUTES ?= 30
+
+torture: build ## the long run (TORTURE_MINUTES=30): simulated worlds, wrong builds, faults, kills; seeds are printed
+	@began=$$(date +%s); end=$$((began + 60 * $(TORTURE_MINUTES))); rounds=0; failed=''; \
+	run() { echo "torture: $$*"; env "$$@" || failed="$$failed\n  $$*"; }; \
+	run CAUCE_MUTANTS=all $(GO) test -count 1 -run TestMutants -timeout 30m ./engine/; \
+	while [ $$rounds -eq 0 ] || [ $$(date +%s) -lt $$end ]; do \
+		rounds=$$((rounds + 1)); seed=$$(date +%s); \
+		run CAUCE_SEED=$$seed CAUCE_SEEDS=300 $(GO) test -count 1 -run 'TestSimulation$$' -timeout 60m ./engine/; \
+		run CAUCE_MATRIX=all $(GO) test -count 1 -run TestAmbiguity -timeout 30m ./cmd/router/; \
+		run CAUCE_SEED=$$seed CAUCE_KILLS=30 CAUCE_PAYMENTS=1500 $(GO) test -count 1 -run TestKilledAtRandom -timeout 30m ./cmd/router/; \
+		run CAUCE_KILLS=9 CAUCE_PAYMENTS=900 $(GO) test -count 1 -run TestPluginKilled -timeout 30m ./cmd/router/; \
+		run $(GO) test -count 5 -run 'TestNotificationStorm|TestReloadUnderLoad' -timeout 30m ./cmd/router/; \
+	done; \
+	took=$$((($$(date +%s) - began) / 60)); \
+	if [ -n "$$failed" ]; then printf "torture: $$rounds rounds in $$took minutes; FAILED:$$failed\n"; exit 1; fi; \
+	echo "torture: $$rounds rounds in $$took minutes, nothing failed: every wrong build noticed; a round is 300 worlds," \
+		"1,000 ambiguous hand-overs, 30 kills of the router and 9 of a plugin"
 
 clean: ## remove what was built
 	rm -rf bin
