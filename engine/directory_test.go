@@ -51,6 +51,9 @@ func TestNoListOfBanks(t *testing.T) {
 	if banks, err := b.Banks(t.Context(), payment.PSE); err != nil || len(banks) != 0 {
 		t.Errorf("got %v, %v", banks, err)
 	}
+	if err := errors.Join(b.Pause(t.Context(), "acme", "x"), b.Resume(t.Context(), "acme")); err != nil {
+		t.Fatal(err) // what is known of the providers is read anew by it
+	}
 	if d, err := b.Decide(t.Context(), request()); err != nil || len(d.Providers) != 1 {
 		t.Errorf("got %+v, %v", d, err)
 	}

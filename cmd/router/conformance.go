@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -96,7 +94,7 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 		tell = nil
 	}
 	report := suite.Report(ctx, pattern, tell)
-	report.SHA256, err = sumOf(binary)
+	report.SHA256, err = hashOf(binary)
 	return errors.Join(stop(), err, run.write(s, report))
 }
 
@@ -140,17 +138,6 @@ func (run conformanceRun) sandboxOf(ctx context.Context, binary string) (url str
 		return "", nil, errors.Join(fmt.Errorf("conformance: the sandbox of %s: %w", name, err), clean())
 	}
 	return sim.url, func() error { return errors.Join(sim.stop(), clean()) }, nil
-}
-
-func sumOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // write prints the report, or its end where the results were printed already.

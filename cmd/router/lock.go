@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -149,19 +147,6 @@ func writeLock(ctx context.Context, out io.Writer, rulesPath string) error {
 	}
 	fmt.Fprintln(out, "written to", path)
 	return nil
-}
-
-func hashOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // locked starts only the plugins that a lock file lists, each with its hash pinned.

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -46,4 +49,18 @@ func startProvider(ctx context.Context, block routing.Provider) (provider.Provid
 		err = p.Configure(ctx, config)
 	}
 	return p, err
+}
+
+// hashOf returns the sha256 of a plugin's binary, in hex.
+func hashOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
