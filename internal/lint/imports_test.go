@@ -53,12 +53,14 @@ var table = []room{
 		why: "it is for tests of plugins"},
 	{packages: "provider/providertest", may: []string{"provider", "payment"}, bare: true, why: "it is for tests without processes"},
 	{packages: "provider/sandbox", may: []string{"payment"}, bare: true, why: "a simulator knows the provider's API, not ours"},
+	{packages: "provider/sandbox/sandboxtest", may: []string{"payment", "provider"}, bare: true,
+		why: "tests of plugins drive any simulator with it, by the control protocol alone"},
 	{packages: "plugins/*/sandbox", may: []string{"provider/sandbox", "payment"}, bare: true,
 		why: "a simulator that shared code with the plugin it tests would share its mistakes"},
 	{packages: "plugins/internal/...", may: []string{"payment", "provider", "plugins/internal/..."}, never: []string{grpc, "engine/..."},
 		why: "what several plugins share is about providers' HTTP, nothing else"},
 	{packages: "plugins/*", may: []string{"payment", "provider", "provider/plugin", "plugins/internal/...", "plugins/*/sandbox"},
-		tests: []string{"conformance", "provider/plugin/plugintest", "provider/sandbox"}, never: []string{"engine/...", pebble, hcl},
+		tests: []string{"conformance", "provider/plugin/plugintest", "provider/sandbox/..."}, never: []string{"engine/...", pebble, hcl},
 		why: "a plugin is built without the engine: it would be three times as large, and could come to need it"},
 	{packages: "conformance", may: []string{"payment", "provider"}, tests: []string{"provider/sandbox"}, bare: true,
 		never: []string{"testing"}, why: "it runs inside a command too, and judges whoever speaks the contract and the control protocol"},
@@ -76,7 +78,7 @@ var table = []room{
 	{packages: "engine/webhook", may: []string{"payment", "engine", "engine/routing", "engine/store"},
 		tests: []string{"provider", "provider/providertest", "engine/store/pebblestore"}, never: []string{"engine/store/*", grpc, goPlugin, pebble, pgx},
 		why: "the engine speaks no HTTP; who wants webhooks puts this beside it"},
-	{packages: "cmd/router", may: []string{"..."}, never: []string{"provider/providertest", "provider/plugin/plugintest", "engine/store/storetest"},
+	{packages: "cmd/router", may: []string{"..."}, never: []string{"provider/providertest", "provider/plugin/plugintest", "provider/sandbox/sandboxtest", "engine/store/storetest"},
 		tests: []string{"provider/providertest"}, why: "the one room that wires everything; test helpers stay out of what is shipped"},
 	{packages: "cmd/router/internal/...", may: []string{"payment", "provider", "engine", "engine/routing", "engine/store", "cmd/router/internal/..."},
 		tests: []string{"provider/providertest", "engine/store/pebblestore", "provider/plugin"}, never: []string{grpc, pebble},
@@ -155,7 +157,9 @@ func TestEveryRowHasAPackage(t *testing.T) {
 // The test library must not be linked into what is shipped: it brings its flags and close to a megabyte along.
 func TestTestingStaysInTests(t *testing.T) {
 	t.Parallel()
-	may := []string{goPlugin, module + "/provider/plugin/plugintest", module + "/engine/store/storetest"}
+	may := []string{
+		goPlugin, module + "/provider/plugin/plugintest", module + "/provider/sandbox/sandboxtest", module + "/engine/store/storetest",
+	}
 	for _, p := range listPackages(t) {
 		if p.Standard || slices.Contains(may, p.ImportPath) {
 			continue

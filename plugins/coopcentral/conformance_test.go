@@ -12,7 +12,7 @@ import (
 func TestConformance(t *testing.T) {
 	suite, err := conformance.New(t.Context(), conformance.Config{
 		Open:    func(context.Context) (provider.Provider, error) { return plugintest.Serve(t, New()), nil },
-		Sandbox: newSimulator(t).url,
+		Sandbox: newSimulator(t).URL,
 	})
 	if err != nil {
 		t.Fatal(err)

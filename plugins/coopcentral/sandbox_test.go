@@ -1,12 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -15,119 +10,15 @@ import (
 	"github.com/cauce-pay/cauce/plugins/coopcentral/sandbox"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin/plugintest"
+	"github.com/cauce-pay/cauce/provider/sandbox/sandboxtest"
 )
 
-// simulator is the plugin's own sandbox, driven by its control protocol.
-type simulator struct {
-	testing.TB
-	url      string
-	webhooks chan []byte
-}
-
-// entry is a line of the sandbox's ledger: what was really executed.
-type entry struct {
-	ID, Key, Amount, Status string
-}
+// simulator is the plugin's own sandbox.
+type simulator struct{ *sandboxtest.Simulator }
 
 func newSimulator(t testing.TB) *simulator {
 	t.Helper()
-	handler, err := sandbox.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	s := &simulator{TB: t, url: server.URL, webhooks: make(chan []byte, 100)}
-	client := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		s.webhooks <- body
-	}))
-	t.Cleanup(func() {
-		if err := handler.(io.Closer).Close(); err != nil {
-			t.Error(err)
-		}
-		server.CloseClientConnections() // of calls that a fault still delays
-		server.Close()
-		client.Close()
-	})
-	s.post("webhook", map[string]any{"url": client.URL})
-	return s
-}
-
-func (s *simulator) post(path string, body any) {
-	s.Helper()
-	b, _ := json.Marshal(body)
-	resp, err := http.Post(s.url+"/_sandbox/"+path, "application/json", bytes.NewReader(b))
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
-		s.Fatalf("POST %s %s: %d %s", path, b, resp.StatusCode, answer)
-	}
-}
-
-func (s *simulator) fault(f map[string]any) { s.Helper(); s.post("faults", f) }
-
-func (s *simulator) mode(name, value string) {
-	s.Helper()
-	s.post("mode", map[string]any{"name": name, "value": value})
-}
-
-func (s *simulator) get(path string, v any) {
-	s.Helper()
-	resp, err := http.Get(s.url + "/_sandbox/" + path)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		s.Fatal(err)
-	}
-}
-
-func (s *simulator) ledger() []entry {
-	s.Helper()
-	var entries []entry
-	s.get("ledger", &entries)
-	return entries
-}
-
-// awaitLedger waits until the ledger has n entries.
-func (s *simulator) awaitLedger(n int) {
-	s.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for len(s.ledger()) < n {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			s.Fatalf("ledger %v, want %d entries", s.ledger(), n)
-		}
-	}
-	if got := s.ledger(); len(got) != n {
-		s.Errorf("ledger %v, want %d entries", got, n)
-	}
-}
-
-// nextWebhook hands the next webhook to the plugin and looks up what it is about, as the engine does.
-func (s *simulator) nextWebhook(p provider.ProviderWithNotifications) provider.Outcome {
-	s.Helper()
-	select {
-	case body := <-s.webhooks:
-		queries, err := p.ParseNotification(s.Context(), provider.Notification{Method: "POST", Body: body})
-		if err != nil || len(queries) != 1 {
-			s.Fatalf("webhook %s: %v, %v", body, queries, err)
-		}
-		o, err := p.Lookup(s.Context(), queries[0])
-		if err != nil {
-			s.Fatal(err)
-		}
-		return o
-	case <-time.After(10 * time.Second):
-		s.Fatal("no webhook came")
-		return provider.Outcome{}
-	}
+	return &simulator{sandboxtest.Start(t, sandbox.New)}
 }
 
 // attempt is a hand-over under a key of the engine's form.
@@ -163,8 +54,8 @@ func TestLife(t *testing.T) {
 			t.Run(tc.name+" in "+unit, func(t *testing.T) {
 				t.Parallel()
 				s := newSimulator(t)
-				s.mode("unit", unit)
-				p := at(t, s.url, "amount_unit", unit, "origin_account", "deposit")
+				s.Mode("unit", unit)
+				p := at(t, s.URL, "amount_unit", unit, "origin_account", "deposit")
 				banks, err := p.Banks(t.Context(), payment.BankTransfer)
 				if err != nil || len(banks) < 20 {
 					t.Fatalf("banks %v, %v", banks, err)
@@ -174,12 +65,12 @@ func TestLife(t *testing.T) {
 					if found, err := p.Lookup(t.Context(), lookupOf(o.Key)); err != nil || found != o {
 						t.Fatalf("looked up: %+v, %v; want %+v", found, err, o)
 					}
-					s.post("settle", map[string]any{"id": s.ledger()[0].ID, "status": tc.settle})
+					s.Settle(s.Ledger()[0].ID, tc.settle)
 				}
-				if told := s.nextWebhook(p); told.Status != tc.want || told.Key != o.Key || told.Amount != o.Amount {
+				if told := s.Follow(p); told.Status != tc.want || told.Key != o.Key || told.Amount != o.Amount {
 					t.Errorf("the webhook leads to %+v, want %s", told, tc.want)
 				}
-				if got := s.ledger(); len(got) != 1 || got[0].Key != o.Key || got[0].Amount != "5211470.00" || got[0].Status != tc.ledger {
+				if got := s.Ledger(); len(got) != 1 || got[0].Key != o.Key || got[0].Amount != "5211470.00" || got[0].Status != tc.ledger {
 					t.Errorf("ledger %v", got)
 				}
 				page, err := p.Statement(t.Context(), "")
@@ -221,12 +112,12 @@ func TestFaultsOfAHandOver(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			if _, err := p.Banks(t.Context(), payment.BankTransfer); err != nil {
 				t.Fatal(err)
 			}
 			tc.fault["on"] = "create"
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx := t.Context()
 			if strings.HasPrefix(tc.name, "delay") {
 				var cancel context.CancelFunc
@@ -237,7 +128,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			if codeOf(t, err) != tc.want || tc.want == "" && o.Status != provider.Failed {
 				t.Fatalf("got %+v, %v, want %s", o, err, tc.want)
 			}
-			s.awaitLedger(tc.executed)
+			s.AwaitLedger(tc.executed)
 			found, err := p.Lookup(t.Context(), lookupOf(attempt("").Key))
 			if want := []provider.Status{provider.Absent, provider.Pending}[tc.executed]; err != nil || found.Status != want {
 				t.Errorf("looked up: %+v, %v; want %s", found, err, want)
@@ -246,7 +137,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			again := attempt("nómina")
 			again.Resend = true
 			s.mustSubmit(p, again)
-			s.awaitLedger(1)
+			s.AwaitLedger(1)
 		})
 	}
 }
@@ -269,9 +160,9 @@ func TestFaultsOfTheBanks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			tc.fault["on"] = "banks"
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx := t.Context()
 			if strings.HasPrefix(name, "delay") {
 				ctx = expired(t)
@@ -279,7 +170,7 @@ func TestFaultsOfTheBanks(t *testing.T) {
 			if _, err := p.Submit(ctx, attempt("")); codeOf(t, err) != tc.want {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
-			s.awaitLedger(0)
+			s.AwaitLedger(0)
 			if strings.HasPrefix(name, "delay") {
 				return // the one request is still under way
 			}
@@ -308,11 +199,11 @@ func TestFaultsOfALookup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			o := s.mustSubmit(p, attempt(""))
 			// Twice: a GET on a connection that breaks is made once more by itself.
 			tc.fault["on"], tc.fault["times"] = "lookup", 2
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx := t.Context()
 			if strings.HasPrefix(name, "delay") {
 				ctx = expired(t)
@@ -339,16 +230,16 @@ func TestFaultsOfTheWebhook(t *testing.T) {
 		t.Run(tc.do, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
-			s.fault(map[string]any{"on": "create", "do": tc.do})
+			p := at(t, s.URL)
+			s.Fault(map[string]any{"on": "create", "do": tc.do})
 			o := s.mustSubmit(p, attempt(tc.description))
 			for _, want := range tc.want {
-				if told := s.nextWebhook(p); told.Status != want || told.Key != o.Key {
+				if told := s.Follow(p); told.Status != want || told.Key != o.Key {
 					t.Errorf("it leads to %+v, want %s", told, want)
 				}
 			}
 			var deliveries []struct{}
-			s.get("webhooks", &deliveries)
+			s.Get("webhooks", &deliveries)
 			if len(deliveries) != len(tc.want) {
 				t.Errorf("%d webhooks, want %d", len(deliveries), len(tc.want))
 			}
@@ -380,22 +271,22 @@ func TestModes(t *testing.T) {
 		t.Run(tc.mode+" "+tc.value, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			s.mode(tc.mode, tc.value)
+			s.Mode(tc.mode, tc.value)
 			a := attempt("transaction-approved")
-			o, err := at(t, s.url, tc.config...).Submit(t.Context(), a)
+			o, err := at(t, s.URL, tc.config...).Submit(t.Context(), a)
 			if codeOf(t, err) != tc.code || o.Status != tc.status {
 				t.Errorf("got %+v, %v; want %q, %q", o, err, tc.status, tc.code)
 			}
 			if tc.executed == 1 && (o.Key != a.Key || o.Amount != a.Payment.Amount) {
 				t.Errorf("echoes %+v", o)
 			}
-			s.awaitLedger(tc.executed)
+			s.AwaitLedger(tc.executed)
 		})
 	}
 	for _, value := range []string{"404", "422"} {
 		s := newSimulator(t)
-		s.mode("unknown_token", value)
-		if o, err := at(t, s.url).Lookup(t.Context(), lookupOf("nobody")); err != nil || o.Status != provider.Absent || o.Code != value {
+		s.Mode("unknown_token", value)
+		if o, err := at(t, s.URL).Lookup(t.Context(), lookupOf("nobody")); err != nil || o.Status != provider.Absent || o.Code != value {
 			t.Errorf("unknown token, %s: %+v, %v", value, o, err)
 		}
 	}
@@ -405,14 +296,14 @@ func TestModes(t *testing.T) {
 func TestResends(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
-	p := at(t, s.url)
-	s.mode("creation", "failed")
+	p := at(t, s.URL)
+	s.Mode("creation", "failed")
 	burnt := attempt("")
 	for range 2 {
 		if o, err := p.Submit(t.Context(), burnt); err != nil || o.Status != provider.Failed {
 			t.Errorf("%+v, %v", o, err)
 		}
-		s.mode("creation", "accepted")
+		s.Mode("creation", "accepted")
 	}
 	if o, err := p.Lookup(t.Context(), lookupOf(burnt.Key)); err != nil || o.Status != provider.Rejected {
 		t.Errorf("looked up: %+v, %v", o, err)
@@ -432,7 +323,7 @@ func TestResends(t *testing.T) {
 	if o, err := p.Submit(t.Context(), elsewhere); err != nil || o.Status != provider.Pending || o.Key == first.Key {
 		t.Errorf("another payee: %+v, %v", o, err)
 	}
-	s.awaitLedger(1)
+	s.AwaitLedger(1)
 }
 
 // Over the wire a host gets what the plugin says, word for word.
@@ -440,10 +331,10 @@ func TestOverTheWire(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
 	p := plugintest.Serve(t, New())
-	if err := p.Configure(t.Context(), configAt(s.url, "amount_unit", "cent")); err != nil {
+	if err := p.Configure(t.Context(), configAt(s.URL, "amount_unit", "cent")); err != nil {
 		t.Fatal(err)
 	}
-	s.mode("unit", "cent")
+	s.Mode("unit", "cent")
 	if err := p.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -454,7 +345,7 @@ func TestOverTheWire(t *testing.T) {
 	a.Payment.Amount = payment.MoneyOfMinor(1000050)
 	s.mustSubmit(p, a)
 	hooks, _ := provider.WithNotifications(p)
-	if told := s.nextWebhook(hooks); told.Status != provider.Succeeded || told.Amount != a.Payment.Amount {
+	if told := s.Follow(hooks); told.Status != provider.Succeeded || told.Amount != a.Payment.Amount {
 		t.Errorf("the webhook leads to %+v", told)
 	}
 	other := a
@@ -470,5 +361,5 @@ func TestOverTheWire(t *testing.T) {
 	if page, err := books.Statement(t.Context(), ""); err != nil || len(page.Lines) != 1 || page.Lines[0].Status != provider.Succeeded {
 		t.Errorf("statement %+v, %v", page, err)
 	}
-	s.awaitLedger(1)
+	s.AwaitLedger(1)
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -16,81 +13,15 @@ import (
 	"github.com/cauce-pay/cauce/plugins/paypaga/sandbox"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin/plugintest"
+	"github.com/cauce-pay/cauce/provider/sandbox/sandboxtest"
 )
 
-// simulator is the plugin's own sandbox, driven by its control protocol.
-type simulator struct {
-	testing.TB
-	url      string
-	webhooks chan []byte
-}
-
-// entry is a line of the sandbox's ledger: what was really executed.
-type entry struct {
-	ID, Key, Amount, Status string
-}
+// simulator is the plugin's own sandbox.
+type simulator struct{ *sandboxtest.Simulator }
 
 func newSimulator(t testing.TB) *simulator {
 	t.Helper()
-	handler, err := sandbox.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	s := &simulator{TB: t, url: server.URL, webhooks: make(chan []byte, 100)}
-	shop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		s.webhooks <- body
-	}))
-	t.Cleanup(func() {
-		if err := handler.(io.Closer).Close(); err != nil {
-			t.Error(err)
-		}
-		server.CloseClientConnections() // of calls that a fault still delays
-		server.Close()
-		shop.Close()
-	})
-	s.post("webhook", map[string]any{"url": shop.URL})
-	return s
-}
-
-func (s *simulator) post(path string, body any) {
-	s.Helper()
-	b, _ := json.Marshal(body)
-	resp, err := http.Post(s.url+"/_sandbox/"+path, "application/json", bytes.NewReader(b))
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
-		s.Fatalf("POST %s %s: %d %s", path, b, resp.StatusCode, answer)
-	}
-}
-
-func (s *simulator) fault(f map[string]any) { s.Helper(); s.post("faults", f) }
-func (s *simulator) mode(name, value string) {
-	s.Helper()
-	s.post("mode", map[string]any{"name": name, "value": value})
-}
-
-func (s *simulator) get(path string, v any) {
-	s.Helper()
-	resp, err := http.Get(s.url + "/_sandbox/" + path)
-	if err != nil {
-		s.Error(err)
-		return
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		s.Error(err)
-	}
-}
-
-func (s *simulator) ledger() []entry {
-	s.Helper()
-	var entries []entry
-	s.get("ledger", &entries)
-	return entries
+	return &simulator{sandboxtest.Start(t, sandbox.New)}
 }
 
 // page opens a pay-in's page as a payer does and presses a button of it.
@@ -120,59 +51,6 @@ func (s *simulator) page(o provider.Outcome, decision string) {
 	}
 }
 
-// nextWebhook hands the next webhook to the plugin and looks up what it is about, as the engine does.
-func (s *simulator) nextWebhook(p provider.ProviderWithNotifications) provider.Outcome {
-	s.Helper()
-	select {
-	case body := <-s.webhooks:
-		queries, err := p.ParseNotification(s.Context(), provider.Notification{Method: "POST", Body: body})
-		if err != nil || len(queries) != 1 {
-			s.Fatalf("webhook %s: %v, %v", body, queries, err)
-		}
-		o, err := p.Lookup(s.Context(), queries[0])
-		if err != nil {
-			s.Fatal(err)
-		}
-		return o
-	case <-time.After(10 * time.Second):
-		s.Fatal("no webhook came")
-		return provider.Outcome{}
-	}
-}
-
-// awaitLedger waits until the ledger has n entries.
-func (s *simulator) awaitLedger(n int) {
-	s.Helper()
-	s.await("the ledger's entries", func() bool { return len(s.ledger()) >= n })
-	if got := s.ledger(); len(got) != n {
-		s.Errorf("ledger %v, want %d entries", got, n)
-	}
-}
-
-// await waits for a condition, at most 10 seconds.
-func (s *simulator) await(what string, met func() bool) {
-	s.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !met() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			s.Errorf("waited in vain for %s", what)
-			return
-		}
-	}
-}
-
-// counts says how many requests of each kind arrived.
-func (s *simulator) counts() map[string]int {
-	s.Helper()
-	counts := map[string]int{}
-	s.get("counts", &counts)
-	return counts
-}
-
 // attempt is a hand-over under a key of the engine's form.
 func attempt() provider.Attempt {
 	a := exampleAttempt()
@@ -199,12 +77,12 @@ func TestLife(t *testing.T) {
 	}{
 		{"approved", func(s *simulator, o provider.Outcome) { s.page(o, "approve") }, provider.Succeeded, "approved"},
 		{"declined", func(s *simulator, o provider.Outcome) { s.page(o, "decline") }, provider.Rejected, "rejected"},
-		{"forgotten", func(s *simulator, _ provider.Outcome) { s.post("clock", map[string]any{"advance_s": 60*60*60 + 1}) }, provider.Expired, "expired"},
+		{"forgotten", func(s *simulator, _ provider.Outcome) { s.Post("clock", map[string]any{"advance_s": 60*60*60 + 1}) }, provider.Expired, "expired"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			if err := p.Check(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -216,11 +94,11 @@ func TestLife(t *testing.T) {
 					t.Errorf("%+v: %+v, %v; want %s", q, found, err, tc.want)
 				}
 			}
-			if got := s.ledger(); len(got) != 1 || got[0] != (entry{o.Reference, attempt().Key, "1000.00", tc.ledger}) {
+			if got := s.Ledger(); len(got) != 1 || got[0] != (sandboxtest.Entry{ID: o.Reference, Key: attempt().Key, Operation: payment.PayIn, Amount: "1000.00", Status: tc.ledger}) {
 				t.Errorf("ledger %v", got)
 			}
 			if tc.want != provider.Expired { // which is not called back
-				if told := s.nextWebhook(p); told.Status != tc.want {
+				if told := s.Follow(p); told.Status != tc.want {
 					t.Errorf("the webhook leads to %+v", told)
 				}
 			}
@@ -232,22 +110,22 @@ func TestLife(t *testing.T) {
 func TestOverTheLifeOfAToken(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
-	p := at(t, s.url)
+	p := at(t, s.URL)
 	o := s.mustSubmit(p)
-	s.post("clock", map[string]any{"advance_s": 301})
+	s.Post("clock", map[string]any{"advance_s": 301})
 	if found, err := p.Lookup(t.Context(), provider.Query{Reference: o.Reference}); err != nil || found.Status != provider.Pending {
 		t.Errorf("got %+v, %v", found, err)
 	}
-	s.post("clock", map[string]any{"advance_s": 301})
+	s.Post("clock", map[string]any{"advance_s": 301})
 	a := attempt()
 	a.Key = "jihgfedcba9876543210"
 	if _, err := p.Submit(t.Context(), a); err != nil {
 		t.Error(err)
 	}
-	if counts := s.counts(); counts["token"] != 3 || counts["create"] != 3 {
+	if counts := s.Counts(); counts["token"] != 3 || counts["create"] != 3 {
 		t.Errorf("counts %v, want one token more after each one's end", counts)
 	}
-	s.awaitLedger(2)
+	s.AwaitLedger(2)
 	if err := p.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -279,17 +157,17 @@ func TestFaultsOfAHandOver(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			if err := p.Check(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			tc.fault["on"] = "create"
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			if strings.HasPrefix(tc.name, "delay") {
 				go func() {
-					s.await("the request", func() bool { return s.counts()["create"] == 1 })
+					s.Await("the request", func() bool { return s.Counts()["create"] == 1 })
 					cancel()
 				}()
 			}
@@ -297,7 +175,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			if codeOf(t, err) != tc.want {
 				t.Fatalf("got %v, want %s", err, tc.want)
 			}
-			s.awaitLedger(tc.executed)
+			s.AwaitLedger(tc.executed)
 			want := []provider.Status{provider.Absent, provider.Pending}[tc.executed]
 			if o, err := p.Lookup(t.Context(), provider.Query{Key: attempt().Key}); err != nil || o.Status != want {
 				t.Errorf("looked up: %+v, %v; want %s", o, err, want)
@@ -310,7 +188,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			if _, err := p.Submit(t.Context(), again); codeOf(t, err) != provider.CodeUnknown || provider.AsError(err).Reference == "" {
 				t.Errorf("sent again: %v", err)
 			}
-			s.awaitLedger(1)
+			s.AwaitLedger(1)
 		})
 	}
 }
@@ -332,9 +210,9 @@ func TestFaultsOfTheToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			tc.fault["on"] = "token"
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			if name == "delay" {
 				cancel()
@@ -344,7 +222,7 @@ func TestFaultsOfTheToken(t *testing.T) {
 			if _, err := p.Submit(ctx, attempt()); codeOf(t, err) != tc.want {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
-			s.awaitLedger(0)
+			s.AwaitLedger(0)
 			if err := p.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -356,13 +234,13 @@ func TestFaultsOfTheToken(t *testing.T) {
 func TestFaultsOfACheck(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
-	p := at(t, s.url)
+	p := at(t, s.URL)
 	for _, do := range []string{"drop_before", "drop_after"} {
-		s.fault(map[string]any{"on": "banks", "do": do, "times": 2}) // a GET on a connection that breaks is made once more
+		s.Fault(map[string]any{"on": "banks", "do": do, "times": 2}) // a GET on a connection that breaks is made once more
 		if err := p.Check(t.Context()); codeOf(t, err) != provider.CodeUnavailable {
 			t.Errorf("%s: %v", do, err)
 		}
-		s.post("reset", nil)
+		s.Post("reset", nil)
 	}
 }
 
@@ -384,12 +262,12 @@ func TestFaultsOfALookup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			o := s.mustSubmit(p)
 			for _, q := range []provider.Query{{Key: attempt().Key}, {Reference: o.Reference}} {
 				// Twice: after a 401, and after a GET on a connection that breaks, the same is asked once more.
 				tc.fault["on"], tc.fault["times"] = "lookup", 2
-				s.fault(tc.fault)
+				s.Fault(tc.fault)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				if name == "delay" {
 					cancel()
@@ -411,16 +289,16 @@ func TestFaultsOfTheWebhook(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
-			s.fault(map[string]any{"on": "create", "do": fault})
+			p := at(t, s.URL)
+			s.Fault(map[string]any{"on": "create", "do": fault})
 			o := s.mustSubmit(p)
 			want := provider.Pending
 			if fault == "webhook_twice" {
 				want = provider.Succeeded
-				s.post("settle", map[string]any{"id": o.Reference, "status": "approved"})
+				s.Settle(o.Reference, "approved")
 			}
 			for range webhooks {
-				if told := s.nextWebhook(p); told.Status != want || told.Key != attempt().Key {
+				if told := s.Follow(p); told.Status != want || told.Key != attempt().Key {
 					t.Errorf("it leads to %+v, want %s", told, want)
 				}
 			}
@@ -451,8 +329,8 @@ func TestModes(t *testing.T) {
 		t.Run(tc.mode+" "+tc.value, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			s.mode(tc.mode, tc.value)
-			p := at(t, s.url)
+			s.Mode(tc.mode, tc.value)
+			p := at(t, s.URL)
 			o, err := p.Submit(t.Context(), attempt())
 			if codeOf(t, err) != tc.code || o.Status != tc.status {
 				t.Errorf("got %+v, %v; want %q, %q", o, err, tc.status, tc.code)
@@ -469,7 +347,7 @@ func TestOverTheWire(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
 	p := plugintest.Serve(t, New())
-	if err := p.Configure(t.Context(), configAt(s.url)); err != nil {
+	if err := p.Configure(t.Context(), configAt(s.URL)); err != nil {
 		t.Fatal(err)
 	}
 	lister, ok := provider.WithBanks(p)
@@ -486,8 +364,8 @@ func TestOverTheWire(t *testing.T) {
 	}
 	s.page(s.mustSubmit(p), "approve")
 	hooks, _ := provider.WithNotifications(p)
-	if told := s.nextWebhook(hooks); told.Status != provider.Succeeded || told.Key != attempt().Key {
+	if told := s.Follow(hooks); told.Status != provider.Succeeded || told.Key != attempt().Key {
 		t.Errorf("the webhook leads to %+v", told)
 	}
-	s.awaitLedger(1)
+	s.AwaitLedger(1)
 }

@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -16,105 +11,15 @@ import (
 	"github.com/cauce-pay/cauce/plugins/tpaga-bills/sandbox"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin/plugintest"
+	"github.com/cauce-pay/cauce/provider/sandbox/sandboxtest"
 )
 
-// simulator is the plugin's own sandbox, driven by its control protocol.
-type simulator struct {
-	testing.TB
-	url string
-}
-
-// entry is a line of the sandbox's ledger: what was really executed.
-type entry struct {
-	ID, Key, Operation, Amount, Status string
-}
+// simulator is the plugin's own sandbox.
+type simulator struct{ *sandboxtest.Simulator }
 
 func newSimulator(t testing.TB) *simulator {
 	t.Helper()
-	handler, err := sandbox.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(func() {
-		if err := handler.(io.Closer).Close(); err != nil {
-			t.Error(err)
-		}
-		server.CloseClientConnections() // of calls that a fault still delays
-		server.Close()
-	})
-	return &simulator{TB: t, url: server.URL}
-}
-
-func (s *simulator) post(path string, body any) {
-	s.Helper()
-	b, _ := json.Marshal(body)
-	resp, err := http.Post(s.url+"/_sandbox/"+path, "application/json", bytes.NewReader(b))
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
-		s.Fatalf("POST %s %s: %d %s", path, b, resp.StatusCode, answer)
-	}
-}
-
-func (s *simulator) fault(f map[string]any) { s.Helper(); s.post("faults", f) }
-func (s *simulator) mode(name, value string) {
-	s.Helper()
-	s.post("mode", map[string]any{"name": name, "value": value})
-}
-
-func (s *simulator) get(path string, v any) {
-	s.Helper()
-	resp, err := http.Get(s.url + "/_sandbox/" + path)
-	if err != nil {
-		s.Error(err)
-		return
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		s.Error(err)
-	}
-}
-
-func (s *simulator) ledger() (entries []entry) {
-	s.Helper()
-	s.get("ledger", &entries)
-	return entries
-}
-
-// counts says how many requests of each kind arrived.
-func (s *simulator) counts() map[string]int {
-	s.Helper()
-	counts := map[string]int{}
-	s.get("counts", &counts)
-	return counts
-}
-
-// await waits for a condition, at most 10 seconds.
-func (s *simulator) await(what string, met func() bool) {
-	s.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !met() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			s.Errorf("waited in vain for %s", what)
-			return
-		}
-	}
-}
-
-// awaitLedger waits until the ledger has n entries.
-func (s *simulator) awaitLedger(n int) {
-	s.Helper()
-	s.await("the ledger's entries", func() bool { return len(s.ledger()) >= n })
-	if got := s.ledger(); len(got) != n {
-		s.Errorf("ledger %v, want %d entries", got, n)
-	}
+	return &simulator{sandboxtest.Start(t, sandbox.New)}
 }
 
 // attempt pays a reference under a key of the engine's form.
@@ -128,7 +33,7 @@ func attempt(reference string) provider.Attempt {
 func TestQueryTestData(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
-	p := at(t, s.url)
+	p := at(t, s.URL)
 	billers, err := p.Billers(t.Context(), "")
 	if err != nil || len(billers.Billers) != 6 || billers.Next != "" {
 		t.Fatalf("%+v, %v", billers, err)
@@ -174,7 +79,7 @@ func TestQueryTestData(t *testing.T) {
 func TestPaymentTestData(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
-	p := at(t, s.url, "allow_unqueried", "true")
+	p := at(t, s.URL, "allow_unqueried", "true")
 	billers, err := p.Billers(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +105,7 @@ func TestPaymentTestData(t *testing.T) {
 			a := attempt(tc.reference)
 			a.Key = fmt.Sprintf("%020d", n)
 			a.Payment.Bill.Biller, a.Payment.Amount = biller.ID, payment.Pesos(tc.amount)
-			before := len(s.ledger())
+			before := len(s.Ledger())
 			o, err := p.Submit(t.Context(), a)
 			said := func(what string, o provider.Outcome, err error) {
 				t.Helper()
@@ -220,7 +125,7 @@ func TestPaymentTestData(t *testing.T) {
 			a.Resend = true
 			o, err = p.Submit(t.Context(), a)
 			said("sent again", o, err)
-			got := s.ledger()[before:]
+			got := s.Ledger()[before:]
 			if tc.ledger == "" && len(got) != 0 || tc.ledger != "" && (len(got) != 1 || got[0].Status != tc.ledger || got[0].Key != a.Key ||
 				got[0].Operation != "bill" || got[0].Amount != a.Payment.Amount.String()) {
 				t.Errorf("%s of %s: ledger %+v", tc.reference, biller.ID, got)
@@ -242,17 +147,17 @@ func TestWhatIsNotKnownYet(t *testing.T) {
 	t.Run("is authorized after a while", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		p := at(t, s.url)
+		p := at(t, s.URL)
 		if o, err := p.Submit(t.Context(), attempt("111100001111")); err != nil || o.Status != provider.Pending {
 			t.Fatalf("%+v, %v", o, err)
 		}
-		s.post("clock", map[string]any{"advance_s": 59})
+		s.Post("clock", map[string]any{"advance_s": 59})
 		if o := lookup(t, p); o.Status != provider.Pending {
 			t.Errorf("too early: %+v", o)
 		}
-		s.post("clock", map[string]any{"advance_s": 1})
-		if o := lookup(t, p); o.Status != provider.Succeeded || s.ledger()[0].Status != "approved" {
-			t.Errorf("%+v, ledger %+v", o, s.ledger())
+		s.Post("clock", map[string]any{"advance_s": 1})
+		if o := lookup(t, p); o.Status != provider.Succeeded || s.Ledger()[0].Status != "approved" {
+			t.Errorf("%+v, ledger %+v", o, s.Ledger())
 		}
 	})
 	for _, reference := range []string{"111100001111", "111100004444"} {
@@ -260,11 +165,11 @@ func TestWhatIsNotKnownYet(t *testing.T) {
 			t.Run(reference+" is "+decision, func(t *testing.T) {
 				t.Parallel()
 				s := newSimulator(t)
-				p := at(t, s.url)
+				p := at(t, s.URL)
 				p.Submit(t.Context(), attempt(reference))
-				s.post("settle", map[string]any{"id": s.ledger()[0].ID, "status": decision})
-				if o := lookup(t, p); o.Status != want || s.ledger()[0].Status != decision {
-					t.Errorf("%+v, ledger %+v", o, s.ledger())
+				s.Settle(s.Ledger()[0].ID, decision)
+				if o := lookup(t, p); o.Status != want || s.Ledger()[0].Status != decision {
+					t.Errorf("%+v, ledger %+v", o, s.Ledger())
 				}
 			})
 		}
@@ -272,18 +177,18 @@ func TestWhatIsNotKnownYet(t *testing.T) {
 	t.Run("over the life of a token", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		p := at(t, s.url)
+		p := at(t, s.URL)
 		if _, err := p.Submit(t.Context(), attempt("111100005555")); err != nil {
 			t.Fatal(err)
 		}
-		s.post("clock", map[string]any{"advance_s": 3601}) // the plugin's own clock stands still
+		s.Post("clock", map[string]any{"advance_s": 3601}) // the plugin's own clock stands still
 		if o := lookup(t, p); o.Status != provider.Succeeded {
 			t.Errorf("%+v", o)
 		}
 		if err := p.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if counts := s.counts(); counts["token"] != 2 || counts["create"] != 1 || counts["bill"] != 1 || counts["billers"] != 1 {
+		if counts := s.Counts(); counts["token"] != 2 || counts["create"] != 1 || counts["bill"] != 1 || counts["billers"] != 1 {
 			t.Errorf("counts %v, want one token more after the first one's end", counts)
 		}
 	})
@@ -321,18 +226,18 @@ func TestModes(t *testing.T) {
 		t.Run(tc.mode+" "+tc.value+" "+tc.reference, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			s.mode(tc.mode, tc.value)
+			s.Mode(tc.mode, tc.value)
 			a := attempt(tc.reference)
 			a.Payment.Amount = payment.Pesos(tc.pesos)
-			o, err := at(t, s.url).Submit(t.Context(), a)
+			o, err := at(t, s.URL).Submit(t.Context(), a)
 			if codeOf(t, err) != tc.code || o.Status != tc.status || err != nil && provider.AsError(err).Field != tc.field {
 				t.Errorf("got %+v, %v; want %q, %q", o, err, tc.status, tc.code)
 			}
-			if n := len(s.ledger()); (n == 1) != (tc.status == provider.Succeeded || tc.reference == "111100004444") {
-				t.Errorf("ledger %v", s.ledger())
+			if n := len(s.Ledger()); (n == 1) != (tc.status == provider.Succeeded || tc.reference == "111100004444") {
+				t.Errorf("ledger %v", s.Ledger())
 			}
 			if tc.mode == "slash" {
-				if got := s.counts(); got["bill"] != 2 || got["create"] != 1 {
+				if got := s.Counts(); got["bill"] != 2 || got["create"] != 1 {
 					t.Errorf("counts %v: a GET goes on, a POST does not", got)
 				}
 			}
@@ -341,19 +246,19 @@ func TestModes(t *testing.T) {
 	t.Run("an api-key", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		s.mode("auth", "api_key")
-		if o, err := at(t, s.url, "auth", "api_key").Submit(t.Context(), attempt("1")); err != nil || o.Status != provider.Succeeded {
+		s.Mode("auth", "api_key")
+		if o, err := at(t, s.URL, "auth", "api_key").Submit(t.Context(), attempt("1")); err != nil || o.Status != provider.Succeeded {
 			t.Errorf("%+v, %v", o, err)
 		}
-		if err := at(t, s.url, "auth", "api_key", "client_secret", "wrong").Check(t.Context()); codeOf(t, err) != provider.CodeUnauthorized {
+		if err := at(t, s.URL, "auth", "api_key", "client_secret", "wrong").Check(t.Context()); codeOf(t, err) != provider.CodeUnauthorized {
 			t.Errorf("a wrong one: %v", err)
 		}
 	})
 	t.Run("a bill that is paid once", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		s.mode("paid", "once")
-		p := at(t, s.url)
+		s.Mode("paid", "once")
+		p := at(t, s.URL)
 		a := attempt("1")
 		if _, err := p.Submit(t.Context(), a); err != nil {
 			t.Fatal(err)
@@ -371,14 +276,14 @@ func TestModes(t *testing.T) {
 		if o, err := p.Submit(t.Context(), again); err != nil || o.Status != provider.Rejected || o.Code != "REJECTED 84" {
 			t.Errorf("another one without a query: %+v, %v", o, err)
 		}
-		s.awaitLedger(1)
+		s.AwaitLedger(1)
 	})
 	t.Run("an unknown token", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
 		for _, status := range []string{"404", "422"} {
-			s.mode("unknown_token", status)
-			if o, err := at(t, s.url).Lookup(t.Context(), lookupOf("nobody")); err != nil || o.Status != provider.Absent || o.Code != status {
+			s.Mode("unknown_token", status)
+			if o, err := at(t, s.URL).Lookup(t.Context(), lookupOf("nobody")); err != nil || o.Status != provider.Absent || o.Code != status {
 				t.Errorf("%s: %+v, %v", status, o, err)
 			}
 		}
@@ -386,20 +291,20 @@ func TestModes(t *testing.T) {
 	t.Run("1,001 agreements", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		s.mode("agreements", "1001")
-		p := at(t, s.url)
+		s.Mode("agreements", "1001")
+		p := at(t, s.URL)
 		a := attempt("1")
 		a.Payment.Bill.Biller = "biller_1001"
-		if o, err := p.Submit(t.Context(), a); err != nil || o.Status != provider.Succeeded || s.counts()["billers"] != 3 {
-			t.Errorf("%+v, %v after %d pages", o, err, s.counts()["billers"])
+		if o, err := p.Submit(t.Context(), a); err != nil || o.Status != provider.Succeeded || s.Counts()["billers"] != 3 {
+			t.Errorf("%+v, %v after %d pages", o, err, s.Counts()["billers"])
 		}
 	})
 	t.Run("the balance goes down", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		s.mode("balance", "24600")
-		s.mode("max_loan", "100")
-		p := at(t, s.url)
+		s.Mode("balance", "24600")
+		s.Mode("max_loan", "100")
+		p := at(t, s.URL)
 		for i, reference := range []string{"1", "111100003333", "111100005555", "1"} {
 			a := attempt(reference)
 			a.Key = fmt.Sprint(i)
@@ -444,18 +349,18 @@ func TestFaultsOfAHandOver(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			s.mode("paid", "once")
-			p := at(t, s.url)
+			s.Mode("paid", "once")
+			p := at(t, s.URL)
 			if _, err := p.Bill(t.Context(), "etb", "1"); err != nil {
 				t.Fatal(err)
 			}
 			tc.fault["on"] = "create"
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			if strings.HasPrefix(tc.name, "delay") {
 				go func() {
-					s.await("the request", func() bool { return s.counts()["create"] == 1 })
+					s.Await("the request", func() bool { return s.Counts()["create"] == 1 })
 					cancel()
 				}()
 			}
@@ -463,7 +368,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			if codeOf(t, err) != tc.want {
 				t.Fatalf("got %v, want %s", err, tc.want)
 			}
-			s.awaitLedger(tc.executed)
+			s.AwaitLedger(tc.executed)
 			o, err := p.Lookup(t.Context(), lookupOf(attempt("").Key))
 			if want := []provider.Status{provider.Absent, provider.Succeeded}[tc.executed]; err != nil || o.Status != want {
 				t.Errorf("looked up: %+v, %v", o, err)
@@ -474,7 +379,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			if o, err := p.Submit(t.Context(), again); err != nil || o.Status != provider.Succeeded {
 				t.Errorf("sent again: %+v, %v", o, err)
 			}
-			s.awaitLedger(1)
+			s.AwaitLedger(1)
 		})
 	}
 }
@@ -491,17 +396,17 @@ func TestFaultsBeforeThePayment(t *testing.T) {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				t.Parallel()
 				s := newSimulator(t)
-				p := at(t, s.url)
+				p := at(t, s.URL)
 				laid := map[string]any{"on": kind, "times": 2} // after a 401, and after a GET on a broken connection, the same is asked once more
 				for k, v := range fault {
 					laid[k] = v
 				}
-				s.fault(laid)
+				s.Fault(laid)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				if strings.HasPrefix(name, "delay") {
 					go func() {
-						s.await("the request", func() bool { return s.counts()[kind] == 1 })
+						s.Await("the request", func() bool { return s.Counts()[kind] == 1 })
 						cancel()
 					}()
 				}
@@ -512,7 +417,7 @@ func TestFaultsBeforeThePayment(t *testing.T) {
 				if _, err := p.Submit(ctx, attempt("1")); codeOf(t, err) != want {
 					t.Errorf("got %v, want %s", err, want)
 				}
-				s.awaitLedger(0)
+				s.AwaitLedger(0)
 			})
 		}
 	}
@@ -529,17 +434,17 @@ func TestFaultsOfALookup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			if _, err := p.Submit(t.Context(), attempt("1")); err != nil {
 				t.Fatal(err)
 			}
 			fault["on"], fault["times"] = "lookup", 2
-			s.fault(fault)
+			s.Fault(fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			if strings.HasPrefix(name, "delay") {
 				go func() {
-					s.await("the request", func() bool { return s.counts()["lookup"] == 1 })
+					s.Await("the request", func() bool { return s.Counts()["lookup"] == 1 })
 					cancel()
 				}()
 			}
@@ -554,9 +459,9 @@ func TestFaultsOfALookup(t *testing.T) {
 func TestOverTheWire(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
-	s.mode("agreements", "501")
+	s.Mode("agreements", "501")
 	p := plugintest.Serve(t, New())
-	if err := p.Configure(t.Context(), configAt(s.url)); err != nil {
+	if err := p.Configure(t.Context(), configAt(s.URL)); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Check(t.Context()); err != nil {
@@ -589,5 +494,5 @@ func TestOverTheWire(t *testing.T) {
 	if b, err := purse.Balance(t.Context()); err != nil || b.Available != payment.Pesos(10_000_000_000-12300) {
 		t.Errorf("%+v, %v", b, err)
 	}
-	s.awaitLedger(1)
+	s.AwaitLedger(1)
 }

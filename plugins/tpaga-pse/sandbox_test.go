@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -16,81 +13,15 @@ import (
 	"github.com/cauce-pay/cauce/plugins/tpaga-pse/sandbox"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin/plugintest"
+	"github.com/cauce-pay/cauce/provider/sandbox/sandboxtest"
 )
 
-// simulator is the plugin's own sandbox, driven by its control protocol.
-type simulator struct {
-	testing.TB
-	url      string
-	webhooks chan []byte
-}
-
-// entry is a line of the sandbox's ledger: what was really executed.
-type entry struct {
-	ID, Key, Amount, Status string
-}
+// simulator is the plugin's own sandbox.
+type simulator struct{ *sandboxtest.Simulator }
 
 func newSimulator(t testing.TB) *simulator {
 	t.Helper()
-	handler, err := sandbox.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	s := &simulator{TB: t, url: server.URL, webhooks: make(chan []byte, 100)}
-	shop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		s.webhooks <- body
-	}))
-	t.Cleanup(func() {
-		if err := handler.(io.Closer).Close(); err != nil {
-			t.Error(err)
-		}
-		server.CloseClientConnections() // of calls that a fault still delays
-		server.Close()
-		shop.Close()
-	})
-	s.post("webhook", map[string]any{"url": shop.URL})
-	return s
-}
-
-func (s *simulator) post(path string, body any) {
-	s.Helper()
-	b, _ := json.Marshal(body)
-	resp, err := http.Post(s.url+"/_sandbox/"+path, "application/json", bytes.NewReader(b))
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
-		s.Fatalf("POST %s %s: %d %s", path, b, resp.StatusCode, answer)
-	}
-}
-
-func (s *simulator) fault(f map[string]any) { s.Helper(); s.post("faults", f) }
-func (s *simulator) mode(name, value string) {
-	s.Helper()
-	s.post("mode", map[string]any{"name": name, "value": value})
-}
-
-func (s *simulator) get(path string, v any) {
-	s.Helper()
-	resp, err := http.Get(s.url + "/_sandbox/" + path)
-	if err != nil {
-		s.Error(err)
-		return
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		s.Error(err)
-	}
-}
-
-func (s *simulator) ledger() []entry {
-	s.Helper()
-	var entries []entry
-	s.get("ledger", &entries)
-	return entries
+	return &simulator{sandboxtest.Start(t, sandbox.New)}
 }
 
 // bankPage opens a charge's bank page as a payer does and presses a button of it.
@@ -113,26 +44,6 @@ func (s *simulator) bankPage(o provider.Outcome, decision string) {
 	resp.Body.Close()
 	if back := resp.Header.Get("Location"); back != exampleAttempt().Payment.ReturnURL {
 		s.Errorf("the payer was sent to %q (%d)", back, resp.StatusCode)
-	}
-}
-
-// nextWebhook hands the next webhook to the plugin and looks up what it is about, as the engine does.
-func (s *simulator) nextWebhook(p provider.ProviderWithNotifications) provider.Outcome {
-	s.Helper()
-	select {
-	case body := <-s.webhooks:
-		queries, err := p.ParseNotification(s.Context(), provider.Notification{Method: "POST", Body: body})
-		if err != nil || len(queries) != 1 {
-			s.Fatalf("webhook %s: %v, %v", body, queries, err)
-		}
-		o, err := p.Lookup(s.Context(), queries[0])
-		if err != nil {
-			s.Fatal(err)
-		}
-		return o
-	case <-time.After(10 * time.Second):
-		s.Fatal("no webhook came")
-		return provider.Outcome{}
 	}
 }
 
@@ -163,12 +74,12 @@ func TestLife(t *testing.T) {
 	}{
 		{"approved", func(s *simulator, o provider.Outcome) { s.bankPage(o, "approve") }, provider.Succeeded, "settled", "approved"},
 		{"declined", func(s *simulator, o provider.Outcome) { s.bankPage(o, "decline") }, provider.Rejected, "charge-rejected", "rejected"},
-		{"forgotten", func(s *simulator, _ provider.Outcome) { s.post("clock", map[string]any{"advance_s": 1801}) }, provider.Rejected, "charge-rejected", "expired"},
+		{"forgotten", func(s *simulator, _ provider.Outcome) { s.Post("clock", map[string]any{"advance_s": 1801}) }, provider.Rejected, "charge-rejected", "expired"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			banks, err := p.Banks(t.Context(), payment.PSE)
 			if err != nil || len(banks) < 5 {
 				t.Fatalf("banks %v, %v", banks, err)
@@ -183,10 +94,10 @@ func TestLife(t *testing.T) {
 			if err != nil || found.Status != tc.want || found.Code != tc.code || found.Key != o.Key || found.Amount != o.Amount || found.Action != nil {
 				t.Errorf("got %+v, %v; want %s", found, err, tc.want)
 			}
-			if got := s.ledger(); len(got) != 1 || got[0] != (entry{o.Reference, o.Key, "10000.00", tc.ledger}) {
+			if got := s.Ledger(); len(got) != 1 || got[0] != (sandboxtest.Entry{ID: o.Reference, Key: o.Key, Operation: payment.PayIn, Amount: "10000.00", Status: tc.ledger}) {
 				t.Errorf("ledger %v", got)
 			}
-			if told := s.nextWebhook(p); told.Status != tc.want {
+			if told := s.Follow(p); told.Status != tc.want {
 				t.Errorf("the webhook leads to %+v", told)
 			}
 		})
@@ -194,36 +105,36 @@ func TestLife(t *testing.T) {
 	t.Run("authorized, then settled", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		s.mode("settlement", "authorized_first")
-		p := at(t, s.url)
+		s.Mode("settlement", "authorized_first")
+		p := at(t, s.URL)
 		o := s.mustSubmit(p)
 		s.bankPage(o, "approve")
-		if told := s.nextWebhook(p); told.Status != provider.Authorized || told.Code != "authorized" || told.Action != nil {
+		if told := s.Follow(p); told.Status != provider.Authorized || told.Code != "authorized" || told.Action != nil {
 			t.Errorf("authorized: %+v; want authorized, not to be paid again", told)
 		}
-		s.post("settle", map[string]any{"id": o.Reference, "status": "approved"})
-		if told := s.nextWebhook(p); told.Status != provider.Succeeded {
+		s.Settle(o.Reference, "approved")
+		if told := s.Follow(p); told.Status != provider.Succeeded {
 			t.Errorf("settled: %+v", told)
 		}
 	})
 	t.Run("over the life of a token", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		p := at(t, s.url)
+		p := at(t, s.URL)
 		o := s.mustSubmit(p)
 		s.bankPage(o, "approve")
-		s.post("clock", map[string]any{"advance_s": 3601}) // the plugin's own clock stands still
+		s.Post("clock", map[string]any{"advance_s": 3601}) // the plugin's own clock stands still
 		if found, err := p.Lookup(t.Context(), provider.Query{Reference: o.Reference}); err != nil || found.Status != provider.Succeeded {
 			t.Errorf("got %+v, %v", found, err)
 		}
 		if err := p.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if counts := s.counts(); counts["token"] != 2 || counts["create"] != 1 {
+		if counts := s.Counts(); counts["token"] != 2 || counts["create"] != 1 {
 			t.Errorf("counts %v, want one token more after the first one's end", counts)
 		}
 		var requests []struct{ Method, Path string }
-		s.get("requests", &requests)
+		s.Get("requests", &requests)
 		if last := requests[len(requests)-1]; last.Method != "POST" || last.Path != "/o/revoke_token/" {
 			t.Errorf("the last request is %+v", last)
 		}
@@ -260,17 +171,17 @@ func TestFaultsOfAHandOver(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			if err := p.Check(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			tc.fault["on"] = "create"
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			if strings.HasPrefix(tc.name, "delay") {
 				go func() {
-					s.await("the request", func() bool { return s.counts()["create"] == 1 })
+					s.Await("the request", func() bool { return s.Counts()["create"] == 1 })
 					cancel()
 				}()
 			}
@@ -278,7 +189,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			if codeOf(t, err) != tc.want {
 				t.Fatalf("got %v, want %s", err, tc.want)
 			}
-			s.awaitLedger(tc.executed)
+			s.AwaitLedger(tc.executed)
 			if reference := provider.AsError(err).Reference; (reference != "") != tc.reference {
 				t.Errorf("reference %q", reference)
 			} else if tc.reference {
@@ -287,13 +198,13 @@ func TestFaultsOfAHandOver(t *testing.T) {
 				}
 			}
 			// The same attempt again, as the provider allows: it is never executed twice.
-			s.mode("duplicate", "charge")
+			s.Mode("duplicate", "charge")
 			again := attempt()
 			again.Resend = true
 			if o, err := p.Submit(t.Context(), again); err != nil || o.Status != provider.Pending || o.Action == nil {
 				t.Errorf("sent again: %+v, %v", o, err)
 			}
-			s.awaitLedger(1)
+			s.AwaitLedger(1)
 		})
 	}
 }
@@ -302,47 +213,14 @@ func TestFaultsOfAHandOver(t *testing.T) {
 func TestALostLookupOfAnExistingCharge(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
-	s.mode("duplicate", "charge")
-	p := at(t, s.url)
+	s.Mode("duplicate", "charge")
+	p := at(t, s.URL)
 	o := s.mustSubmit(p)
-	s.fault(map[string]any{"on": "lookup", "do": "drop_before", "times": 2})
+	s.Fault(map[string]any{"on": "lookup", "do": "drop_before", "times": 2})
 	_, err := p.Submit(t.Context(), attempt())
 	if codeOf(t, err) != provider.CodeUnknown || provider.AsError(err).Reference != o.Reference {
 		t.Errorf("got %v with reference %q, want unknown with %q", err, provider.AsError(err).Reference, o.Reference)
 	}
-}
-
-// awaitLedger waits until the ledger has n entries.
-func (s *simulator) awaitLedger(n int) {
-	s.Helper()
-	s.await("the ledger's entries", func() bool { return len(s.ledger()) >= n })
-	if got := s.ledger(); len(got) != n {
-		s.Errorf("ledger %v, want %d entries", got, n)
-	}
-}
-
-// await waits for a condition, at most 10 seconds.
-func (s *simulator) await(what string, met func() bool) {
-	s.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !met() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			s.Errorf("waited in vain for %s", what)
-			return
-		}
-	}
-}
-
-// counts says how many requests of each kind arrived.
-func (s *simulator) counts() map[string]int {
-	s.Helper()
-	counts := map[string]int{}
-	s.get("counts", &counts)
-	return counts
 }
 
 // Whatever happens to the token request, the charge was not asked for.
@@ -364,9 +242,9 @@ func TestFaultsOfTheToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			tc.fault["on"] = "token"
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			if strings.HasPrefix(name, "delay") {
 				cancel()
@@ -376,7 +254,7 @@ func TestFaultsOfTheToken(t *testing.T) {
 			if _, err := p.Submit(ctx, attempt()); codeOf(t, err) != tc.want {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
-			s.awaitLedger(0)
+			s.AwaitLedger(0)
 			if err := p.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -396,11 +274,11 @@ func TestFaultsOfALookup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			o := s.mustSubmit(p)
 			// Twice: after a 401, and after a GET on a connection that breaks, the same is asked once more.
 			fault["on"], fault["times"] = "lookup", 2
-			s.fault(fault)
+			s.Fault(fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			if strings.HasPrefix(name, "delay") {
 				cancel()
@@ -424,33 +302,33 @@ func TestFaultsOfTheWebhook(t *testing.T) {
 	t.Run("forged", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		p := at(t, s.url)
-		s.fault(map[string]any{"on": "create", "do": "webhook_forged"})
+		p := at(t, s.URL)
+		s.Fault(map[string]any{"on": "create", "do": "webhook_forged"})
 		s.mustSubmit(p)
-		if told := s.nextWebhook(p); told.Status != provider.Pending {
+		if told := s.Follow(p); told.Status != provider.Pending {
 			t.Errorf("it leads to %+v", told)
 		}
 	})
 	t.Run("before the answer", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		p := at(t, s.url)
-		s.fault(map[string]any{"on": "create", "do": "webhook_first"})
+		p := at(t, s.URL)
+		s.Fault(map[string]any{"on": "create", "do": "webhook_first"})
 		s.mustSubmit(p)
-		if told := s.nextWebhook(p); told.Key != attempt().Key {
+		if told := s.Follow(p); told.Key != attempt().Key {
 			t.Errorf("it leads to %+v", told)
 		}
 	})
 	t.Run("twice, in the document's own form", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		p := at(t, s.url)
-		s.mode("webhook_body", "literal")
-		s.fault(map[string]any{"on": "create", "do": "webhook_twice"})
+		p := at(t, s.URL)
+		s.Mode("webhook_body", "literal")
+		s.Fault(map[string]any{"on": "create", "do": "webhook_twice"})
 		o := s.mustSubmit(p)
-		s.post("settle", map[string]any{"id": o.Reference, "status": "approved"})
+		s.Settle(o.Reference, "approved")
 		for range 2 {
-			if told := s.nextWebhook(p); told.Status != provider.Succeeded || told.Reference != o.Reference {
+			if told := s.Follow(p); told.Status != provider.Succeeded || told.Reference != o.Reference {
 				t.Errorf("it leads to %+v", told)
 			}
 		}
@@ -475,12 +353,12 @@ func TestRegistration(t *testing.T) {
 		t.Run(tc.mode+" "+tc.value, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			s.mode(tc.mode, tc.value)
-			o, err := at(t, s.url).Submit(t.Context(), attempt())
+			s.Mode(tc.mode, tc.value)
+			o, err := at(t, s.URL).Submit(t.Context(), attempt())
 			if codeOf(t, err) != tc.code || o.Status != tc.status {
 				t.Errorf("got %+v, %v; want %q, %q", o, err, tc.status, tc.code)
 			}
-			s.awaitLedger(map[bool]int{true: 1}[tc.status == provider.Pending])
+			s.AwaitLedger(map[bool]int{true: 1}[tc.status == provider.Pending])
 		})
 	}
 	t.Run("a bank that does not exist", func(t *testing.T) {
@@ -488,11 +366,11 @@ func TestRegistration(t *testing.T) {
 		s := newSimulator(t)
 		a := attempt()
 		a.Payment.Payer.Bank = "9999"
-		_, err := at(t, s.url).Submit(t.Context(), a)
+		_, err := at(t, s.URL).Submit(t.Context(), a)
 		if e := provider.AsError(err); codeOf(t, err) != provider.CodeInvalid || e.Field != "payer.bank" || e.ProviderCode != "422 bank_code" {
 			t.Errorf("got %v", err)
 		}
-		s.awaitLedger(0)
+		s.AwaitLedger(0)
 	})
 }
 
@@ -501,7 +379,7 @@ func TestOverTheWire(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
 	p := plugintest.Serve(t, New())
-	c := configAt(s.url)
+	c := configAt(s.URL)
 	c["min_amount"] = "9000"
 	if err := p.Configure(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -523,8 +401,8 @@ func TestOverTheWire(t *testing.T) {
 	}
 	s.bankPage(s.mustSubmit(p), "approve")
 	hooks, _ := provider.WithNotifications(p)
-	if told := s.nextWebhook(hooks); told.Status != provider.Succeeded || told.Key != attempt().Key {
+	if told := s.Follow(hooks); told.Status != provider.Succeeded || told.Key != attempt().Key {
 		t.Errorf("the webhook leads to %+v", told)
 	}
-	s.awaitLedger(1)
+	s.AwaitLedger(1)
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -16,114 +13,15 @@ import (
 	"github.com/cauce-pay/cauce/plugins/tumipay/sandbox"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin/plugintest"
+	"github.com/cauce-pay/cauce/provider/sandbox/sandboxtest"
 )
 
-// simulator is the plugin's own sandbox, driven by its control protocol, and the router that its webhooks reach.
-type simulator struct {
-	testing.TB
-	url, router string
-	webhooks    chan provider.Notification
-}
-
-// entry is a line of the sandbox's ledger: what was really executed.
-type entry struct {
-	ID, Key, Amount, Status string
-}
+// simulator is the plugin's own sandbox.
+type simulator struct{ *sandboxtest.Simulator }
 
 func newSimulator(t testing.TB) *simulator {
 	t.Helper()
-	handler, err := sandbox.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	s := &simulator{TB: t, url: server.URL, webhooks: make(chan provider.Notification, 100)}
-	router := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		s.webhooks <- provider.Notification{Method: r.Method, Path: r.URL.Path, Header: r.Header, Body: body}
-	}))
-	s.router = router.URL
-	t.Cleanup(func() {
-		if err := handler.(io.Closer).Close(); err != nil {
-			t.Error(err)
-		}
-		server.CloseClientConnections() // of calls that a fault still delays
-		server.Close()
-		router.Close()
-	})
-	return s
-}
-
-func (s *simulator) post(path string, body any) {
-	s.Helper()
-	b, _ := json.Marshal(body)
-	resp, err := http.Post(s.url+"/_sandbox/"+path, "application/json", bytes.NewReader(b))
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
-		s.Fatalf("POST %s %s: %d %s", path, b, resp.StatusCode, answer)
-	}
-}
-
-func (s *simulator) fault(f map[string]any) { s.Helper(); s.post("faults", f) }
-func (s *simulator) mode(name, value string) {
-	s.Helper()
-	s.post("mode", map[string]any{"name": name, "value": value})
-}
-
-func (s *simulator) get(path string, v any) {
-	s.Helper()
-	resp, err := http.Get(s.url + "/_sandbox/" + path)
-	if err != nil {
-		s.Error(err)
-		return
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		s.Error(err)
-	}
-}
-
-func (s *simulator) ledger() []entry {
-	s.Helper()
-	var entries []entry
-	s.get("ledger", &entries)
-	return entries
-}
-
-// awaitLedger waits until the ledger has n entries.
-func (s *simulator) awaitLedger(n int) {
-	s.Helper()
-	s.await("the ledger's entries", func() bool { return len(s.ledger()) >= n })
-	if got := s.ledger(); len(got) != n {
-		s.Errorf("ledger %v, want %d entries", got, n)
-	}
-}
-
-// await waits for a condition, at most 10 seconds.
-func (s *simulator) await(what string, met func() bool) {
-	s.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !met() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			s.Errorf("waited in vain for %s", what)
-			return
-		}
-	}
-}
-
-// counts says how many requests of each kind arrived.
-func (s *simulator) counts() map[string]int {
-	s.Helper()
-	counts := map[string]int{}
-	s.get("counts", &counts)
-	return counts
+	return &simulator{sandboxtest.Start(t, sandbox.New)}
 }
 
 // page opens a pay-in's page as a payer does and presses a button of it.
@@ -149,37 +47,10 @@ func (s *simulator) page(o provider.Outcome, decision string) {
 	}
 }
 
-// next returns the next webhook.
-func (s *simulator) next() provider.Notification {
-	s.Helper()
-	select {
-	case n := <-s.webhooks:
-		return n
-	case <-time.After(10 * time.Second):
-		s.Fatal("no webhook came")
-		return provider.Notification{}
-	}
-}
-
-// nextWebhook hands the next webhook to the plugin and looks up what it is about, as the engine does.
-func (s *simulator) nextWebhook(p provider.ProviderWithNotifications) provider.Outcome {
-	s.Helper()
-	n := s.next()
-	queries, err := p.ParseNotification(s.Context(), n)
-	if err != nil || len(queries) != 1 {
-		s.Fatalf("webhook %s: %v, %v", n.Body, queries, err)
-	}
-	o, err := p.Lookup(s.Context(), queries[0])
-	if err != nil {
-		s.Fatal(err)
-	}
-	return o
-}
-
 // attempt is a hand-over by a method under a key of the engine's form.
 func (s *simulator) attempt(m payment.Method) provider.Attempt {
 	a := exampleAttempt()
-	a.Key, a.NotificationURL = "0123456789abcdefghij", s.router+"/v1/notifications/tumipay/secret"
+	a.Key, a.NotificationURL = "0123456789abcdefghij", s.Router+"/v1/notifications/tumipay/secret"
 	a.Payment.Method, a.Payment.Amount = m, payment.Pesos(10_000)
 	return a
 }
@@ -204,13 +75,13 @@ func TestLife(t *testing.T) {
 	}{
 		{"approved", func(s *simulator, o provider.Outcome) { s.page(o, "approve") }, provider.Succeeded, "APPROVED", "approved"},
 		{"declined", func(s *simulator, o provider.Outcome) { s.page(o, "decline") }, provider.Rejected, "REJECTED", "rejected"},
-		{"forgotten", func(s *simulator, _ provider.Outcome) { s.post("clock", map[string]any{"advance_s": 1801}) }, provider.Expired, "EXPIRED", "expired"},
+		{"forgotten", func(s *simulator, _ provider.Outcome) { s.Post("clock", map[string]any{"advance_s": 1801}) }, provider.Expired, "EXPIRED", "expired"},
 	} {
 		for method := range words {
 			t.Run(tc.name+" by "+string(method), func(t *testing.T) {
 				t.Parallel()
 				s := newSimulator(t)
-				p := at(t, s.url)
+				p := at(t, s.URL)
 				o := s.mustSubmit(p, s.attempt(method))
 				if found, err := p.Lookup(t.Context(), provider.Query{Key: o.Key}); err != nil || found.Status != provider.Pending || found.Reference != o.Reference {
 					t.Fatalf("looked up: %+v, %v", found, err)
@@ -222,10 +93,10 @@ func TestLife(t *testing.T) {
 						t.Errorf("%+v: got %+v, %v; want %s", q, found, err, tc.want)
 					}
 				}
-				if got := s.ledger(); len(got) != 1 || got[0] != (entry{o.Reference, o.Key, "10000.00", tc.ledger}) {
+				if got := s.Ledger(); len(got) != 1 || got[0] != (sandboxtest.Entry{ID: o.Reference, Key: o.Key, Operation: payment.PayIn, Amount: "10000.00", Status: tc.ledger}) {
 					t.Errorf("ledger %v", got)
 				}
-				if told := s.nextWebhook(p); told.Status != tc.want {
+				if told := s.Follow(p); told.Status != tc.want {
 					t.Errorf("the webhook leads to %+v", told)
 				}
 			})
@@ -244,8 +115,8 @@ func TestConfigurations(t *testing.T) {
 		{"peso", "peso", "v2", "/api/", ""}, {"peso", "cent", "v1", "", provider.CodeInvalid},
 	} {
 		s := newSimulator(t)
-		s.mode("unit", tc.theirs)
-		p := at(t, s.url+tc.base, "amount_unit", tc.unit, "api_version", tc.version)
+		s.Mode("unit", tc.theirs)
+		p := at(t, s.URL+tc.base, "amount_unit", tc.unit, "api_version", tc.version)
 		if err := p.Check(t.Context()); err != nil {
 			t.Errorf("%+v: %v", tc, err)
 		}
@@ -253,18 +124,18 @@ func TestConfigurations(t *testing.T) {
 		if codeOf(t, err) != tc.want || err == nil && o.Amount != payment.Pesos(10_000) {
 			t.Errorf("%+v: %+v, %v", tc, o, err)
 		}
-		ledger := s.ledger()
+		ledger := s.Ledger()
 		if tc.want == "" && (len(ledger) != 1 || ledger[0].Amount != "10000.00") || tc.want != "" && len(ledger) != 0 {
 			t.Errorf("%+v: ledger %v", tc, ledger)
 		}
 	}
 	s := newSimulator(t)
 	for _, wrong := range []string{"password", "token_top"} {
-		if err := at(t, s.url, wrong, "wrong").Check(t.Context()); codeOf(t, err) != provider.CodeUnauthorized {
+		if err := at(t, s.URL, wrong, "wrong").Check(t.Context()); codeOf(t, err) != provider.CodeUnauthorized {
 			t.Errorf("wrong %s: %v", wrong, err)
 		}
 	}
-	banks, err := at(t, s.url).Banks(t.Context(), payment.PSE)
+	banks, err := at(t, s.URL).Banks(t.Context(), payment.PSE)
 	if err != nil || len(banks) < 5 {
 		t.Errorf("banks %v, %v", banks, err)
 	}
@@ -300,14 +171,14 @@ func TestFaultsOfAHandOver(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			tc.fault["on"] = "create"
-			s.fault(tc.fault)
+			s.Fault(tc.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			if strings.HasPrefix(tc.name, "delay") {
 				go func() {
-					s.await("the request", func() bool { return s.counts()["create"] == 1 })
+					s.Await("the request", func() bool { return s.Counts()["create"] == 1 })
 					cancel()
 				}()
 			}
@@ -316,7 +187,7 @@ func TestFaultsOfAHandOver(t *testing.T) {
 			if codeOf(t, err) != tc.want {
 				t.Fatalf("got %v, want %s", err, tc.want)
 			}
-			s.awaitLedger(tc.executed)
+			s.AwaitLedger(tc.executed)
 			want := map[int]provider.Status{0: provider.Absent, 1: provider.Pending}[tc.executed]
 			if o, err := p.Lookup(t.Context(), provider.Query{Key: a.Key}); err != nil || o.Status != want {
 				t.Errorf("looked up: %+v, %v; want %s", o, err, want)
@@ -336,10 +207,10 @@ func TestFaultsOfALookup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			p := at(t, s.url)
+			p := at(t, s.URL)
 			o := s.mustSubmit(p, s.attempt(payment.PSE))
 			fault["on"], fault["times"] = "lookup", 2 // Go asks again over a connection that breaks
-			s.fault(fault)
+			s.Fault(fault)
 			want := provider.CodeUnknown
 			if fault["status"] == 401 {
 				want = provider.CodeUnauthorized
@@ -347,7 +218,7 @@ func TestFaultsOfALookup(t *testing.T) {
 			if found, err := p.Lookup(t.Context(), provider.Query{Key: o.Key}); codeOf(t, err) != want {
 				t.Errorf("got %+v, %v; want %s", found, err, want)
 			}
-			s.post("reset", nil)
+			s.Post("reset", nil)
 			if found, err := p.Lookup(t.Context(), provider.Query{Key: o.Key}); err != nil || found.Status != provider.Absent {
 				t.Errorf("after it: %+v, %v", found, err)
 			}
@@ -361,17 +232,17 @@ func TestKnownReference(t *testing.T) {
 	for _, refusal := range []string{"400", "422", "200", "409"} {
 		s := newSimulator(t)
 		if refusal == "409" {
-			s.mode("duplicate", "409")
+			s.Mode("duplicate", "409")
 		} else {
-			s.mode("refusal", refusal)
+			s.Mode("refusal", refusal)
 		}
-		p := at(t, s.url)
+		p := at(t, s.URL)
 		o := s.mustSubmit(p, s.attempt(payment.PSE))
 		_, err := p.Submit(t.Context(), s.attempt(payment.PSE))
 		if codeOf(t, err) != provider.CodeUnknown || refusal != "409" && provider.AsError(err).Reference != o.Reference {
 			t.Errorf("%s: %v", refusal, err)
 		}
-		s.awaitLedger(1)
+		s.AwaitLedger(1)
 	}
 }
 
@@ -396,8 +267,8 @@ func TestModes(t *testing.T) {
 		t.Run(tc.mode+" "+tc.value, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulator(t)
-			s.mode(tc.mode, tc.value)
-			p := at(t, s.url)
+			s.Mode(tc.mode, tc.value)
+			p := at(t, s.URL)
 			o, err := p.Submit(t.Context(), s.attempt(tc.method))
 			if codeOf(t, err) != tc.code || o.Status != tc.status || (o.Action != nil) != tc.url {
 				t.Fatalf("got %+v, %v; want %q, %q", o, err, tc.status, tc.code)
@@ -413,7 +284,7 @@ func TestModes(t *testing.T) {
 	t.Run("a bank of its own page", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)
-		p := at(t, s.url, "api_version", "v2")
+		p := at(t, s.URL, "api_version", "v2")
 		a := s.attempt(payment.PSE)
 		a.Payment.Payer.Bank = "1077"
 		o, err := p.Submit(t.Context(), a)
@@ -424,21 +295,21 @@ func TestModes(t *testing.T) {
 		if _, err := p.Submit(t.Context(), a); codeOf(t, err) != provider.CodeInvalid {
 			t.Errorf("a bank that does not exist: %v", err)
 		}
-		s.awaitLedger(1)
+		s.AwaitLedger(1)
 	})
 	for value, want := range map[string]provider.Outcome{"reference": {Key: "1"}, "currency": {Currency: "PEN"}} {
 		s := newSimulator(t)
-		s.mode("echo", value)
-		o, err := at(t, s.url).Submit(t.Context(), s.attempt(payment.PSE))
+		s.Mode("echo", value)
+		o, err := at(t, s.URL).Submit(t.Context(), s.attempt(payment.PSE))
 		if err != nil || want.Key != "" && o.Key != "1"+s.attempt(payment.PSE).Key || want.Currency != "" && o.Currency != "PEN" {
 			t.Errorf("echo of another %s: %+v, %v", value, o, err)
 		}
 	}
 	s := newSimulator(t)
-	s.mode("payer_amount", "changed")
-	p := at(t, s.url)
+	s.Mode("payer_amount", "changed")
+	p := at(t, s.URL)
 	s.page(s.mustSubmit(p, s.attempt(payment.BreB)), "approve")
-	if told := s.nextWebhook(p); told.Status != provider.Succeeded || told.Amount != payment.Pesos(11_000) {
+	if told := s.Follow(p); told.Status != provider.Succeeded || told.Amount != payment.Pesos(11_000) {
 		t.Errorf("the payer paid more: %+v", told)
 	}
 }
@@ -448,31 +319,31 @@ func TestModes(t *testing.T) {
 func TestFaultsOfTheWebhook(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
-	p := at(t, s.url)
-	s.fault(map[string]any{"on": "create", "do": "webhook_forged"})
+	p := at(t, s.URL)
+	s.Fault(map[string]any{"on": "create", "do": "webhook_forged"})
 	o := s.mustSubmit(p, s.attempt(payment.PSE))
-	if told := s.nextWebhook(p); told.Status != provider.Pending {
+	if told := s.Follow(p); told.Status != provider.Pending {
 		t.Errorf("a forged one leads to %+v", told)
 	}
 	for _, value := range []string{"wrong", "missing"} {
-		s.mode("signature", value)
-		s.post("settle", map[string]any{"id": o.Reference, "status": "approved"})
-		if got, err := p.ParseNotification(t.Context(), s.next()); codeOf(t, err) != provider.CodeInvalid {
+		s.Mode("signature", value)
+		s.Settle(o.Reference, "approved")
+		if got, err := p.ParseNotification(t.Context(), s.Webhook()); codeOf(t, err) != provider.CodeInvalid {
 			t.Errorf("signature %s: %+v, %v", value, got, err)
 		}
 	}
-	s.post("reset", nil)
-	s.fault(map[string]any{"on": "create", "do": "webhook_first"})
+	s.Post("reset", nil)
+	s.Fault(map[string]any{"on": "create", "do": "webhook_first"})
 	s.mustSubmit(p, s.attempt(payment.PSE))
-	if told := s.nextWebhook(p); told.Status != provider.Pending || told.Key != s.attempt(payment.PSE).Key {
+	if told := s.Follow(p); told.Status != provider.Pending || told.Key != s.attempt(payment.PSE).Key {
 		t.Errorf("an early one leads to %+v", told)
 	}
-	s.post("reset", nil)
-	s.fault(map[string]any{"on": "create", "do": "webhook_twice"})
+	s.Post("reset", nil)
+	s.Fault(map[string]any{"on": "create", "do": "webhook_twice"})
 	o = s.mustSubmit(p, s.attempt(payment.PSE))
-	s.post("settle", map[string]any{"id": o.Reference, "status": "approved"})
+	s.Settle(o.Reference, "approved")
 	for range 2 {
-		if told := s.nextWebhook(p); told.Status != provider.Succeeded || told.Reference != o.Reference {
+		if told := s.Follow(p); told.Status != provider.Succeeded || told.Reference != o.Reference {
 			t.Errorf("a repeated one leads to %+v", told)
 		}
 	}
@@ -485,12 +356,12 @@ func TestTestData(t *testing.T) {
 		"approved@tumipay.co": provider.Succeeded, "tumipay@tumipay.co": provider.Succeeded, "john.doe@example.com": provider.Rejected,
 	} {
 		s := newSimulator(t)
-		s.mode("emails", "strict")
-		p := at(t, s.url)
+		s.Mode("emails", "strict")
+		p := at(t, s.URL)
 		a := s.attempt(payment.PSE)
 		a.Payment.Payer.Email = email
 		s.mustSubmit(p, a)
-		if told := s.nextWebhook(p); told.Status != want {
+		if told := s.Follow(p); told.Status != want {
 			t.Errorf("%s leads to %+v", email, told)
 		}
 	}
@@ -501,7 +372,7 @@ func TestOverTheWire(t *testing.T) {
 	t.Parallel()
 	s := newSimulator(t)
 	p := plugintest.Serve(t, New())
-	if err := p.Configure(t.Context(), configAt(s.url, "pse_min_amount", "9000")); err != nil {
+	if err := p.Configure(t.Context(), configAt(s.URL, "pse_min_amount", "9000")); err != nil {
 		t.Fatal(err)
 	}
 	if got := p.Info().Capabilities[0]; got.AmountMin != payment.Pesos(9000) || !got.Recovery.LookupByKey || got.Recovery.ResendSameKey {
@@ -521,8 +392,8 @@ func TestOverTheWire(t *testing.T) {
 	}
 	s.page(s.mustSubmit(p, s.attempt(payment.PSE)), "approve")
 	hooks, _ := provider.WithNotifications(p)
-	if told := s.nextWebhook(hooks); told.Status != provider.Succeeded || told.Key != s.attempt(payment.PSE).Key {
+	if told := s.Follow(hooks); told.Status != provider.Succeeded || told.Key != s.attempt(payment.PSE).Key {
 		t.Errorf("the webhook leads to %+v", told)
 	}
-	s.awaitLedger(1)
+	s.AwaitLedger(1)
 }
