@@ -5,10 +5,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -23,8 +26,10 @@ func main() {
 	callers := flag.String("callers", "1,64", "numbers of payments in flight")
 	bin := flag.String("plugins", filepath.Dir(must(os.Executable())), "directory of the plugins `instant` and unary")
 	dir := flag.String("dir", ".", "directory to measure on")
+	only := flag.String("only", "", "the one `subject` to measure, by its name in the table")
+	profile := flag.String("cpuprofile", "", "`file` for a profile of this process, in pprof's format")
 	flag.Parse()
-	if err := run(*rounds, *length, *callers, *bin, *dir); err != nil {
+	if err := profiled(*profile, func() error { return run(*rounds, *length, *callers, *bin, *dir, *only) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -60,7 +65,24 @@ const (
 	rival     = "the same on PostgreSQL"
 )
 
-func run(rounds int, length time.Duration, callers, bin, dir string) error {
+// profiled runs f, and writes where its processor time went; nowhere where file is "".
+func profiled(file string, f func() error) (err error) {
+	if file == "" {
+		return f()
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return f()
+}
+
+func run(rounds int, length time.Duration, callers, bin, dir, only string) error {
 	dir, err := os.MkdirTemp(dir, "bench-data-")
 	if err == nil {
 		dir, err = filepath.Abs(dir)
@@ -75,6 +97,12 @@ func run(rounds int, length time.Duration, callers, bin, dir string) error {
 		return err
 	}
 	defer closeAll()
+	if only != "" {
+		subjects = slices.DeleteFunc(subjects, func(s subject) bool { return s.name != only })
+		if len(subjects) == 0 {
+			return fmt.Errorf("-only: %q is measured nowhere", only)
+		}
+	}
 	for _, field := range strings.Split(callers, ",") {
 		n, err := strconv.Atoi(field)
 		if err != nil || n < 1 {
@@ -99,15 +127,19 @@ func run(rounds int, length time.Duration, callers, bin, dir string) error {
 
 func report(callers int, subjects []subject, results map[string][]measure.Result) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(out, "%d in flight\tper second\tp50\tp99\t\n", callers)
+	fmt.Fprintf(out, "%d in flight\tper second\tp50\tp99\tCPU\tallocations\t\n", callers)
 	medians := make(map[string]measure.Result, len(results))
 	for _, s := range subjects {
 		m := measure.Median(results[s.name])
 		medians[s.name] = m
-		fmt.Fprintf(out, "%s\t%.0f\t%s\t%s\t\n", s.name, m.Rate, m.P50.Round(time.Microsecond), m.P99.Round(time.Microsecond))
+		fmt.Fprintf(out, "%s\t%.0f\t%s\t%s\t%s\t%.0f\t\n", s.name, m.Rate,
+			m.P50.Round(time.Microsecond), m.P99.Round(time.Microsecond), m.CPU.Round(100*time.Nanosecond), m.Allocs)
 	}
 	if err := out.Flush(); err != nil {
 		return err
+	}
+	if len(subjects) == 1 {
+		return nil
 	}
 	w, bare, alone := medians[whole], medians[bareCall], medians[storeOnly]
 	fmt.Printf("  whole payment: %.2f of the rate of bare unary calls; %.2f of the ceiling 1/(1/call + 1/store); p99 %.1f x p50; "+

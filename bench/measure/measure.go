@@ -4,9 +4,11 @@ package measure
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -15,6 +17,10 @@ type Result struct {
 	Rate float64       `json:"rate"` // a second
 	P50  time.Duration `json:"p50"`
 	P99  time.Duration `json:"p99"`
+	// What each one cost this process: processor time, and allocations. Other processes' work is not in it, nor
+	// does it depend on how busy the machine is.
+	CPU    time.Duration `json:"cpu"`
+	Allocs float64       `json:"allocs"`
 }
 
 // Run lets that many callers do something again and again for that long. The first error ends it.
@@ -22,6 +28,7 @@ func Run(ctx context.Context, callers int, length time.Duration, do func(context
 	var all sync.WaitGroup
 	var failure atomic.Pointer[error]
 	times := make([][]time.Duration, callers)
+	cpu, allocs := spent()
 	begin := time.Now()
 	for c := range callers {
 		all.Go(func() {
@@ -40,12 +47,23 @@ func Run(ctx context.Context, callers int, length time.Duration, do func(context
 	if err := failure.Load(); err != nil {
 		return Result{}, *err
 	}
+	cpuAfter, allocsAfter := spent()
 	merged := slices.Concat(times...)
 	slices.Sort(merged)
 	return Result{
 		Rate: float64(len(merged)) / took.Seconds(),
 		P50:  merged[len(merged)/2], P99: merged[len(merged)*99/100],
+		CPU: (cpuAfter - cpu) / time.Duration(len(merged)), Allocs: float64(allocsAfter-allocs) / float64(len(merged)),
 	}, nil
+}
+
+// spent returns what this process has used so far.
+func spent() (cpu time.Duration, allocs uint64) {
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used) // it cannot fail for this process
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()), memory.Mallocs
 }
 
 // Median returns the median of each figure over the rounds.
@@ -54,6 +72,9 @@ func Median(rounds []Result) Result {
 		Rate: middle(rounds, func(r Result) float64 { return r.Rate }),
 		P50:  middle(rounds, func(r Result) time.Duration { return r.P50 }),
 		P99:  middle(rounds, func(r Result) time.Duration { return r.P99 }),
+
+		CPU:    middle(rounds, func(r Result) time.Duration { return r.CPU }),
+		Allocs: middle(rounds, func(r Result) float64 { return r.Allocs }),
 	}
 }
 
