@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cauce-pay/cauce/internal/failpoint"
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 )
@@ -22,15 +23,20 @@ func (e *Engine) handOver(ctx context.Context, p *payment.Payment, decision *pay
 	for {
 		number := len(p.Attempts)
 		ans := e.submit(ctx, p, resend)
-		d, err := e.update(ctx, p, func(d *draft) { e.concludeSubmit(d, number, ans, decision) })
+		d, err := e.update(ctx, p, func(d *draft) {
+			d.err = failpoint.Err(failpoint.AnswerRead)
+			e.concludeSubmit(d, number, ans, decision)
+		})
 		if err != nil {
 			// The answer is not durable: recovery takes it up as an attempt in doubt.
 			e.log.Error("the answer of a provider could not be stored", "payment", p.ID, "error", err)
 			return
 		}
+		failpoint.Pass(failpoint.AnswerStored)
 		if !d.started() {
 			return
 		}
+		failpoint.Pass(failpoint.NextStored)
 		p, resend = d.p, false
 	}
 }
@@ -54,6 +60,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	defer cancel()
 	e.begins(r)
 	began := e.now()
+	failpoint.Pass(failpoint.AttemptSent)
 	outcome, err := guarded(ctx, func() (provider.Outcome, error) {
 		return r.Submit(ctx, provider.Attempt{
 			Key: a.Key, PaymentID: p.ID, Number: a.Number, Payment: p.Request,

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/internal/failpoint"
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 )
@@ -19,6 +20,7 @@ func (e *Engine) askable(p *payment.Payment, a *payment.Attempt) bool {
 func (e *Engine) ask(ctx context.Context, r *running, q provider.Query) answer {
 	ctx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
+	failpoint.Pass(failpoint.LookupSent)
 	outcome, err := guarded(ctx, func() (provider.Outcome, error) { return r.Lookup(ctx, q) })
 	ans := r.answer(ctx, outcome, err)
 	e.noteHealth(r, ans.err)
@@ -74,6 +76,7 @@ func (e *Engine) recover(ctx context.Context, p *payment.Payment) (*payment.Paym
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Pass(failpoint.DoubtStored)
 	return d.p, nil
 }
 
@@ -127,7 +130,10 @@ func (e *Engine) lookUpAttempt(
 	if ans.err == nil && !r.knows(a) && ans.Key != a.Key {
 		ans = answer{err: errElsewhere}
 	}
-	d, err := e.update(ctx, p, func(d *draft) { e.concludeLookup(d, number, ans, decision) })
+	d, err := e.update(ctx, p, func(d *draft) {
+		d.err = failpoint.Err(failpoint.LookupAnswered)
+		e.concludeLookup(d, number, ans, decision)
+	})
 	if err != nil {
 		return p, nil, err
 	}
@@ -180,6 +186,7 @@ func (e *Engine) resend(ctx context.Context, p *payment.Payment, decision *payme
 		d.lookAt(deadline.Add(deadlineGrace))
 	})
 	if err == nil && len(d.events) > 0 {
+		failpoint.Pass(failpoint.ResendStored)
 		e.handOver(ctx, d.p, decision, true)
 	}
 	return err

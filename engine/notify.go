@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/internal/failpoint"
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 )
@@ -35,10 +36,12 @@ func (e *Engine) Notify(ctx context.Context, providerName, secret string, n prov
 		ID: e.newTimedID(now), Provider: providerName, ReceivedAt: now,
 		Method: n.Method, Path: n.Path, Header: n.Header, Body: n.Body,
 	}
+	failpoint.Pass(failpoint.NotificationRead)
 	err := e.store.PutNotification(context.WithoutCancel(ctx), record)
 	e.checkStore(err)
 	if err == nil {
 		e.inbox.wake()
+		failpoint.Pass(failpoint.NotificationStored)
 	}
 	return err
 }
@@ -113,6 +116,7 @@ func (e *Engine) readInbox(ctx context.Context) {
 					e.inbox.wakeAt(e.retries.later(n.ID, e.now().Add(e.pause(e.now().Sub(n.ReceivedAt), retryPause))))
 					return
 				}
+				failpoint.Pass(failpoint.NotificationApplied)
 				e.retries.forget(n.ID)
 				if err := e.store.DeleteNotification(ctx, n.ID); err != nil {
 					e.log.Error("a webhook could not be deleted", "provider", n.Provider, "error", err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/internal/failpoint"
 	"github.com/cauce-pay/cauce/payment"
 )
 
@@ -39,6 +40,7 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 	if err := e.enter(); err != nil {
 		return nil, false, err
 	}
+	failpoint.Pass(failpoint.RequestRead)
 	d, decision := e.begin(key, &req)
 	handedOver := false
 	defer func() {
@@ -47,6 +49,7 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 			e.leave()
 		}
 	}()
+	failpoint.Pass(failpoint.IntentDecided)
 	switch err := e.commit(ctx, d); {
 	case errors.Is(err, store.ErrKeyTaken):
 		p, err := e.replay(ctx, key, &req)
@@ -60,6 +63,7 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 	case err != nil:
 		return nil, false, err
 	}
+	failpoint.Pass(failpoint.IntentStored)
 	if d.p.Status == payment.Processing {
 		handedOver = true
 		end := e.watchers.handOver(d.p)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/internal/failpoint"
 	"github.com/cauce-pay/cauce/payment"
 )
 
@@ -140,6 +141,7 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 		}
 		s.readFacts(e.now())
 	})
+	failpoint.Pass(failpoint.RulesSwapped)
 	for _, r := range started {
 		e.keepAccount(context.WithoutCancel(ctx), r)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/internal/failpoint"
 )
 
 // retries are the pauses between the tries of a message, give or take a tenth: ten tries in about three days
@@ -152,6 +153,7 @@ func (t *target) run(ctx context.Context, events <-chan store.FeedEvent) {
 		if !changed && t.skipped < maxSkipped {
 			continue
 		}
+		failpoint.Pass(failpoint.WebhookSent)
 		// Also when ctx has ended: what was accepted need not be sent again.
 		if err := t.save(context.WithoutCancel(ctx)); err != nil {
 			t.Logger.Error("what a webhook has received cannot be stored; it may be sent again", "webhook", t.block.Name, "error", err)

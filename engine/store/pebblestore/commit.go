@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/cauce-pay/cauce/internal/failpoint"
 )
 
 // write is what one call wants to be stored, in one step.
@@ -162,6 +164,7 @@ func (p *pipeline) hand(g *group) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Pass(failpoint.LogWritten)
 	g.snapshot = p.db.NewSnapshot()
 	p.groups <- g
 	return nil

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cauce-pay/cauce/internal/failpoint"
 )
 
 // disk is the file system as Pebble sees it. Pebble takes an error of its log, its manifest or its directory
@@ -77,6 +79,11 @@ func (d *disk) change(operation, name string, do func() error) error {
 func (d *disk) open(operation, name string, open func() (vfs.File, error)) (vfs.File, error) {
 	f := vfs.File(nowhere{})
 	err := d.change(operation, name, func() error {
+		if d.PathDir(name) != d.dir {
+			if err := failpoint.Err(failpoint.BackupBegun); err != nil {
+				return err
+			}
+		}
 		opened, err := open()
 		if err == nil {
 			f = opened

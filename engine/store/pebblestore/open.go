@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/internal/failpoint"
 )
 
 // formatVersion is what this program writes. It rises when an older program could not read it any more.
@@ -180,6 +181,7 @@ func (s *Store) writeFormat(v *view) error {
 	if err := s.db.Set([]byte{kindFormat}, encode(nil, func(c *codec) { c.format(&f) }), pebble.Sync); err != nil {
 		return err
 	}
+	failpoint.Pass(failpoint.FormatWritten)
 	// Pebble began its first log in the oldest of its formats, in which damage looks like the end of the log.
 	// After a flush it goes on with a new one.
 	return s.db.Flush()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cauce-pay/cauce/engine"
 	"github.com/cauce-pay/cauce/engine/store"
+	"github.com/cauce-pay/cauce/internal/failpoint"
 	"github.com/cauce-pay/cauce/payment"
 )
 
@@ -38,6 +39,7 @@ func (a *api) createPayment(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	failpoint.Pass(failpoint.Acknowledging)
 	w.Header().Set("Location", "/v1/payments/"+p.ID)
 	if replayed {
 		w.Header().Set("Idempotent-Replayed", "true")
