@@ -94,7 +94,7 @@ func (w codeWarner) check(key, value string, at ast.Node) {
 	case value == "":
 	case closed && !slices.Contains(known, value):
 		fail(unknown(value, known))
-	case (key == "payer.bank" || key == "payee.bank") && !payment.IsBankCode(value):
+	case isBankField(key) && !payment.IsBankCode(value):
 		fail("Banks have four-digit PSE codes; GET /v1/banks lists them.")
 	}
 }

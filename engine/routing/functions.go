@@ -10,29 +10,41 @@ import (
 // textFunction is a function of expr that conditions may call. Whatever is not in the table is refused: expr has
 // functions that read the clock, and some whose result grows without bound.
 type textFunction struct {
-	name   string
-	takes  []kind
-	yields kind
+	name    string
+	takes   []kind
+	yields  kind
+	doc     string
+	example string // a whole condition
 }
 
 var textFunctions = []textFunction{
-	{"len", []kind{textKind}, integerKind}, // characters
-	{"lower", []kind{textKind}, textKind},
-	{"upper", []kind{textKind}, textKind},
-	{"trim", []kind{textKind}, textKind}, // white space at both ends
-	{"hasPrefix", []kind{textKind, textKind}, boolKind},
-	{"hasSuffix", []kind{textKind, textKind}, boolKind},
+	{"len", []kind{textKind}, integerKind, "the number of characters", "len(payer.document.number) >= 6"},
+	{"lower", []kind{textKind}, textKind, "the text in small letters", "lower(payer.email) endsWith '@shop.co'"},
+	{"upper", []kind{textKind}, textKind, "the text in capital letters", "upper(payer.last_name) == 'RODRIGUEZ'"},
+	{"trim", []kind{textKind}, textKind, "the text without white space at both ends", "trim(reference) startsWith 'ORDER-'"},
+	{"hasPrefix", []kind{textKind, textKind}, boolKind, "the first text begins with the second", "hasPrefix(reference, 'ORDER-')"},
+	{"hasSuffix", []kind{textKind, textKind}, boolKind, "the first text ends with the second", "hasSuffix(payer.email, '@shop.co')"},
 }
 
-// quantifiers ask something of the elements of a list: any(local.prefixes, reference startsWith #).
-var quantifiers = []string{"any", "all", "none", "one"}
+// quantifier asks something of the elements of a list.
+type quantifier struct{ name, doc, example string }
+
+var quantifiers = []quantifier{
+	{"any", "it holds for at least one element", "any(['ORDER-', 'SUBSCRIPTION-'], reference startsWith #)"},
+	{"all", "it holds for every element", "all(['flores', 'rosas'], description contains #)"},
+	{"none", "it holds for no element", "description != '' && none(['test', 'prueba'], lower(description) contains #)"},
+	{"one", "it holds for exactly one element", "one(['flores', 'chocolates'], description contains #)"},
+}
 
 var functionNames = func() []string {
 	var names []string
 	for _, f := range textFunctions {
 		names = append(names, f.name)
 	}
-	return append(names, quantifiers...)
+	for _, q := range quantifiers {
+		names = append(names, q.name)
+	}
+	return names
 }()
 
 // maxQuantified bounds the elements that a condition goes through one by one.
@@ -44,8 +56,8 @@ func (x *expression) builtin(n *ast.BuiltinNode) operand {
 			return x.callText(n, f)
 		}
 	}
-	for _, name := range quantifiers {
-		if name == n.Name {
+	for _, q := range quantifiers {
+		if q.name == n.Name {
 			return x.quantifier(n)
 		}
 	}

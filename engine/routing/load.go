@@ -127,11 +127,7 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 	return r, slices.Clone(ds)
 }
 
-var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
-	{Type: "server"}, {Type: "store", LabelNames: []string{"kind"}}, {Type: "api_key", LabelNames: []string{"name"}},
-	{Type: "webhook", LabelNames: []string{"name"}}, {Type: "test", LabelNames: []string{"name"}},
-	{Type: "locals"}, {Type: "provider", LabelNames: []string{"name"}}, {Type: "route", LabelNames: []string{"name"}},
-}}
+var rootSchema = schemaOf()
 
 // testsSchema is that of a *_test.hcl file.
 var testsSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "test", LabelNames: []string{"name"}}}}

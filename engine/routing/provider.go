@@ -72,11 +72,7 @@ func (p Provider) ConfigDiagnostic(attribute, summary, detail string) Diagnostic
 	return at.diagnostic(Error, summary, detail)
 }
 
-var providerSchema = &hcl.BodySchema{
-	Attributes: []hcl.AttributeSchema{{Name: "plugin"}, {Name: "sha256"}, {Name: "timeout"}, {Name: "notification_secret"},
-		{Name: "fee"}, {Name: "breaker"}, {Name: "limit"}, {Name: "maintenance"}},
-	Blocks: []hcl.BlockHeaderSchema{{Type: "config"}},
-}
+var providerSchema = schemaOf("provider")
 
 func (l *loader) readProvider(b *hcl.Block) {
 	content := l.blockContent(b, providerSchema)

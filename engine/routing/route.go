@@ -24,10 +24,7 @@ const (
 	maxWithin   = 24 * time.Hour
 )
 
-var routeSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
-	{Name: "when"}, {Name: "providers"}, {Name: "strategy"}, {Name: "failover"}, {Name: "reject"},
-	{Name: "split"}, {Name: "success_rate"},
-}}
+var routeSchema = schemaOf("route")
 
 func (l *loader) readRoute(b *hcl.Block) {
 	content := l.blockContent(b, routeSchema)

@@ -14,11 +14,9 @@ const defaultListen = "127.0.0.1:8080"
 func defaultStore(dir string) Store { return Store{Kind: "pebble", Path: filepath.Join(dir, "data")} }
 
 var (
-	serverSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "listen"}, {Name: "public_url"}}}
-	storeSchema  = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "path"}}}
-	apiKeySchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
-		{Name: "sha256", Required: true}, {Name: "scopes", Required: true},
-	}}
+	serverSchema = schemaOf("server")
+	storeSchema  = schemaOf("store")
+	apiKeySchema = schemaOf("api_key")
 
 	storeKinds = []string{"pebble"}
 	scopes     = []string{"payments", "read", "admin"}

@@ -12,6 +12,8 @@ import (
 type strategy struct {
 	name string
 	doc  string // one sentence
+	// example are the attributes of a route that choose it.
+	example string
 	// settings is the attribute of a route that belongs to this strategy alone; "" = none.
 	settings string
 	// read reads the settings, nil where they are not written, and checks the candidates; nil = nothing to do.
@@ -24,18 +26,22 @@ type strategy struct {
 var strategies = []*strategy{
 	{
 		name: "priority", doc: "The candidates are tried in the order in which they are written.",
-		order: func(*route, []runner, *payment.Request, string) {},
+		example: `strategy = "priority"`,
+		order:   func(*route, []runner, *payment.Request, string) {},
 	},
 	{
 		name: "split", doc: "Each candidate comes first for its share of the payments.",
+		example:  "strategy = \"split\"\nsplit    = { acme = 70, bravo = 30 }",
 		settings: "split", read: (*loader).readSplit, order: orderBySplit,
 	},
 	{
 		name: "least_cost", doc: "The candidate whose fee for the amount is lowest comes first.",
-		read: (*loader).checkFees, order: orderByCost,
+		example: `strategy = "least_cost"`,
+		read:    (*loader).checkFees, order: orderByCost,
 	},
 	{
 		name: "success_rate", doc: "The candidate whose attempts succeed most comes first; a small share explores the others.",
+		example:  "strategy     = \"success_rate\"\nsuccess_rate = { window = \"30m\", explore = 0.05, by = [\"payer.bank\"] }",
 		settings: "success_rate", read: (*loader).readSuccessRate, order: orderBySuccess,
 	},
 }

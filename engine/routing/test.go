@@ -43,11 +43,8 @@ type expectation struct {
 func (r *Rules) Tests() []Test { return slices.Clone(r.tests) }
 
 var (
-	caseAttributes = []hcl.AttributeSchema{{Name: "payment"}, {Name: "given"}, {Name: "expect"}}
-	caseSchema     = &hcl.BodySchema{Attributes: caseAttributes}
-	testSchema     = &hcl.BodySchema{
-		Attributes: caseAttributes, Blocks: []hcl.BlockHeaderSchema{{Type: "case", LabelNames: []string{"name"}}},
-	}
+	caseSchema = schemaOf("test", "case")
+	testSchema = schemaOf("test")
 )
 
 // testDraft is a test that is being read.

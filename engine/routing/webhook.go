@@ -35,9 +35,7 @@ func signingKey(secret string) ([]byte, error) {
 // Webhooks returns the webhook blocks in file order.
 func (r *Rules) Webhooks() []Webhook { return append([]Webhook(nil), r.webhooks...) }
 
-var webhookSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
-	{Name: "url", Required: true}, {Name: "secret", Required: true}, {Name: "events"}, {Name: "allow_private"},
-}}
+var webhookSchema = schemaOf("webhook")
 
 // webhookEvents are what a merchant can hear of, the default first.
 var webhookEvents = func() (names []string) {
