@@ -74,6 +74,13 @@ func TestPluginKilled(t *testing.T) {
 		}
 	}
 	acknowledged := wait()
+	for _, p := range acknowledged { // one that is sent again is approved when it is there
+		waitUntil(t.Context(), t, func() bool {
+			w.approveAll(t.Context(), t)
+			status := w.get(t.Context(), t, p.ID).Status
+			return status.Final() || status == payment.Pending
+		})
+	}
 	w.approveAll(t.Context(), t)
 	executed := map[string]int{}
 	entries := w.ledger(t.Context(), t)
