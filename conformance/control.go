@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cauce-pay/cauce/payment"
@@ -23,7 +24,8 @@ type entry struct {
 	Amount                    payment.Money
 }
 
-// Request is one request that the sandbox received.
+// Request is one request that the sandbox received. The control protocol names neither Kind nor Query: a sandbox may
+// leave them out, and write the query at the end of Path.
 type Request struct {
 	Kind   string    `json:"kind,omitzero"`
 	Method string    `json:"method"`
@@ -32,6 +34,9 @@ type Request struct {
 	Body   string    `json:"body"`
 	Time   time.Time `json:"time"`
 }
+
+// address is the path with its query, wherever the sandbox writes that.
+func (r Request) address() string { return strings.TrimSuffix(r.Path+"?"+r.Query, "?") }
 
 // fault is a fault for POST /_sandbox/faults.
 type fault struct {

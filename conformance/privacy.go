@@ -15,14 +15,14 @@ func privacyRules() []rule {
 			a, o := s.submitted(p, c)
 			_, _ = p.Lookup(s.ctx, query(a, o.Reference))
 			for _, r := range s.requests() {
-				s.tellsNothing("the address "+r.Path, r.Path+"?"+r.Query, a)
+				s.tellsNothing("the address "+r.Path, r.address(), a)
 			}
 		})},
 		{id: "privacy/secrets-in-bodies", obligation: "Secrets are sent to the token service and in headers, never with a payment.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
-			s.submitted(p, c)
+			a, _ := s.submitted(p, c)
 			for _, r := range s.requests() {
 				for _, secret := range s.secrets() {
-					if r.Kind == "create" && strings.Contains(r.Body, secret) {
+					if strings.Contains(r.Body, a.Key) && strings.Contains(r.Body, secret) {
 						s.Errorf("%s %s carries a secret", r.Method, r.Path)
 					}
 				}

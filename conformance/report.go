@@ -123,7 +123,7 @@ func (s *Suite) trace(ctx context.Context) []Request {
 		if len(list[i].Body) > maxBody {
 			list[i].Body = list[i].Body[:maxBody]
 		}
-		list[i].Query, list[i].Body = hide.Replace(list[i].Query), hide.Replace(list[i].Body)
+		list[i].Path, list[i].Query, list[i].Body = hide.Replace(list[i].Path), hide.Replace(list[i].Query), hide.Replace(list[i].Body)
 	}
 	return list
 }

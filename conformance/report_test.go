@@ -45,7 +45,7 @@ func TestTraceOfAFailureHidesSecrets(t *testing.T) {
 	hidden := false
 	for _, q := range r.Checks[0].Trace {
 		hidden = hidden || strings.Contains(q.Body, `"secret":"(secret)"`)
-		if strings.Contains(q.Body+q.Query, "conformance-client_secret") {
+		if strings.Contains(q.Path+q.Body+q.Query, "conformance-client_secret") {
 			t.Errorf("%s %s tells the secret: %s", q.Method, q.Path, q.Body)
 		}
 	}

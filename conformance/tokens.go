@@ -61,8 +61,8 @@ func tokenRules() []rule {
 			a, o := s.submitted(p, c)
 			_, _ = p.Lookup(s.ctx, query(a, o.Reference))
 			for _, r := range s.requests() {
-				if strings.Contains(strings.ToLower(r.Query), "token=") {
-					s.Errorf("%s %s?%s", r.Method, r.Path, r.Query)
+				if strings.Contains(strings.ToLower(r.address()), "token=") {
+					s.Errorf("%s %s", r.Method, r.address())
 				}
 			}
 		})},
