@@ -107,6 +107,18 @@ func (c *codec) number(v *uint64) {
 	c.fail(errShort)
 }
 
+// fixed is number in eight bytes, whatever its value.
+func (c *codec) fixed(v *uint64) {
+	switch {
+	case c.writing:
+		c.out = binary.BigEndian.AppendUint64(c.out, *v)
+	case len(c.in) < 8:
+		c.fail(errShort)
+	default:
+		*v, c.in = binary.BigEndian.Uint64([]byte(c.in[:8])), c.in[8:]
+	}
+}
+
 // signed is number for values that may be negative.
 func (c *codec) signed(v *int64) {
 	n := uint64(*v)<<1 ^ uint64(*v>>63)

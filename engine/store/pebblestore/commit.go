@@ -16,11 +16,13 @@ import (
 type write struct {
 	batch *pebble.Batch
 	sync  bool
-	// events are where its events are, for the feed; of none the count is 0.
-	events place
-	// payment is the one whose lease it ends ("" = none), and due when that is looked up next (zero = never).
+	// payment is the one that it changes ("" = none). Its lease ends; due is when it is looked up next (zero = never).
 	payment string
 	due     time.Time
+	buffer  *[]byte       // from buffers, where state and events are
+	state   []byte        // record of the payment
+	events  []byte        // record of its further events; empty = none
+	last    place         // theirs; the position is known when done is closed
 	done    chan struct{} // closed once it is durable and shown
 }
 
@@ -135,15 +137,16 @@ func (p *pipeline) gather(queue []*write) (*group, []*write, error) {
 		}
 		g.writes = queue[:i+1]
 		g.sync = g.sync || w.sync
+		if len(w.events) > 0 {
+			p.end += uint64(w.last.count)
+			w.last.last = p.end
+			setLast(w.state, p.end)
+			w.set(eventsKey(p.end), w.events)
+		}
+		if w.payment != "" {
+			w.set(plainKey(kindState, w.payment), w.state)
+		}
 		if err := g.batch.Apply(w.batch, nil); err != nil {
-			return nil, nil, err
-		}
-		if w.events.count == 0 {
-			continue
-		}
-		p.end += uint64(w.events.count)
-		record := encode(nil, func(c *codec) { c.place(&w.events) })
-		if err := g.batch.Set(feedKey(p.end), record, nil); err != nil {
 			return nil, nil, err
 		}
 	}

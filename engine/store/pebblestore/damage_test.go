@@ -96,27 +96,32 @@ func TestDamagedLog(t *testing.T) {
 // TestDamagedRecords replaces records by what cannot be read, or takes them away.
 func TestDamagedRecords(t *testing.T) {
 	t.Parallel()
-	for kind, read := range map[byte]func(s store.Store, p *payment.Payment) error{
-		'p': func(s store.Store, p *payment.Payment) error { _, err := s.Get(background, p.ID); return err },
-		'e': func(s store.Store, p *payment.Payment) error { _, err := s.Events(background, p.ID, 0, 9); return err },
-		'f': func(s store.Store, _ *payment.Payment) error { _, err := s.Feed(background, "", 9); return err },
-		'n': func(s store.Store, _ *payment.Payment) error {
+	for _, c := range []struct {
+		kind byte
+		name string
+		read func(s store.Store, p *payment.Payment) error
+	}{
+		{'p', "Get", func(s store.Store, p *payment.Payment) error { _, err := s.Get(background, p.ID); return err }},
+		{'e', "Get", func(s store.Store, p *payment.Payment) error { _, err := s.Get(background, p.ID); return err }},
+		{'e', "Events", func(s store.Store, p *payment.Payment) error { _, err := s.Events(background, p.ID, 0, 9); return err }},
+		{'e', "Feed", func(s store.Store, _ *payment.Payment) error { _, err := s.Feed(background, "", 9); return err }},
+		{'n', "Notifications", func(s store.Store, _ *payment.Payment) error {
 			_, err := s.Notifications(background, "", 9)
 			return err
-		},
+		}},
 	} {
-		t.Run(string(kind), func(t *testing.T) {
+		t.Run(string(c.kind)+" by "+c.name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, vfs.NewMem())
 			p := mustCreate(t, s, 1)
 			if err := s.PutNotification(background, store.Notification{ID: "n1"}); err != nil {
 				t.Fatal(err)
 			}
-			if err := pebblestore.Damage(s, kind, []byte("rubbish")); err != nil {
+			if err := pebblestore.Damage(s, c.kind, []byte("rubbish")); err != nil {
 				t.Fatal(err)
 			}
-			err := read(s, p)
-			if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), fmt.Sprintf("%q", string(kind))[1:2]) {
+			err := c.read(s, p)
+			if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), fmt.Sprintf("%q", string(c.kind))[1:2]) {
 				t.Errorf("reading a damaged record: %v, want ErrCorrupt with its key", err)
 			}
 		})
@@ -129,9 +134,9 @@ func TestDamagedRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, get := s.Get(background, p.ID)
-		_, feed := s.Feed(background, "", 9)
-		if !errors.Is(get, store.ErrCorrupt) || !errors.Is(feed, store.ErrCorrupt) {
-			t.Errorf("Get: %v, Feed: %v; want ErrCorrupt", get, feed)
+		_, events := s.Events(background, p.ID, 0, 9)
+		if !errors.Is(get, store.ErrCorrupt) || !errors.Is(events, store.ErrCorrupt) {
+			t.Errorf("Get: %v, Events: %v; want ErrCorrupt", get, events)
 		}
 	})
 }

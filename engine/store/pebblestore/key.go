@@ -12,9 +12,8 @@ import (
 // and the bytes.
 const (
 	kindFormat       = 'z' // -> format version and the store's own secret
-	kindState        = 'p' // id -> what changes of a payment
-	kindEvents       = 'e' // text id, sequence number of the first -> the events of one write
-	kindFeed         = 'f' // position of the last event -> where the events of one write are
+	kindState        = 'p' // id -> what changes of a payment, and where its events are
+	kindEvents       = 'e' // position of the last event in the feed -> the events of one write
 	kindKey          = 'k' // idempotency key -> id
 	kindAttempt      = 'a' // attempt's key -> id
 	kindReference    = 'x' // text provider, text reference, id -> nothing
@@ -68,15 +67,11 @@ func listKey(prefix []byte, p *payment.Payment) []byte {
 	return append(appendStamp(prefix, p.CreatedAt), p.ID...)
 }
 
-func eventsKey(id string, first int64) []byte {
-	return binary.BigEndian.AppendUint64(textPrefix(kindEvents, id), uint64(first))
+func eventsKey(last uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{kindEvents}, last)
 }
 
-func feedKey(position uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{kindFeed}, position)
-}
-
-func positionOf(feedKey []byte) uint64 { return binary.BigEndian.Uint64(feedKey[1:]) }
+func positionOf(eventsKey []byte) uint64 { return binary.BigEndian.Uint64(eventsKey[1:]) }
 
 func referencePrefix(provider, reference string) []byte {
 	return appendText(textPrefix(kindReference, provider), reference)

@@ -39,9 +39,8 @@ func TestFiltersThatSeldomMeet(t *testing.T) {
 		}
 	}
 	first := payment.Event{Seq: 1, Type: payment.EventCreated, At: start, Data: payment.EventData{Request: &payment.Request{}}}
-	events := []payment.Event{first}
-	w.set(plainKey(kindState, "pay"), encode(nil, func(c *codec) { c.state(&payment.Payment{}) }))
-	w.set(eventsKey("pay", 1), encode(nil, func(c *codec) { c.chunk(&events) }))
+	w.set(plainKey(kindState, "pay"), encode(nil, func(c *codec) { c.state(&kept{writes: []place{{1, 1}}}) }))
+	w.set(eventsKey(1), encode(nil, func(c *codec) { c.chunk(&chunk{"pay", 1, []payment.Event{first}}) }))
 	if err := s.commit(w); err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/cauce-pay/cauce/internal/failpoint"
 )
 
-// formatVersion is what this program writes. It rises when an older program could not read it any more.
-const formatVersion = 1
+// formatVersion is what this program writes, and all that it reads. It rises when the records change.
+const formatVersion = 2
 
 // Open opens the store in dir, and makes both when they do not exist. All leases have ended.
 //
@@ -40,7 +40,7 @@ func Open(dir string, o *Options) (*Store, error) {
 	}
 	s := &Store{
 		dir: dir, log: opts.Logger, lock: lock, fault: newFault(opts.Logger), shown: &shown{},
-		locks: locks{held: map[string]*keyLock{}},
+		locks: locks{held: map[string]*keyLock{}}, recent: recent{of: map[string]*kept{}},
 		space: &space{fs: opts.FS, dir: dir, floor: uint64(opts.FreeFloor), ballast: opts.Ballast, log: opts.Logger},
 	}
 	if err := s.open(opts); err != nil {
@@ -139,16 +139,18 @@ func (s *Store) readFormat() (end uint64, err error) {
 		return 0, s.writeFormat(v)
 	case err != nil:
 		return 0, err
+	case f.version < formatVersion:
+		return 0, fmt.Errorf("it was written by an older program (format %d; this one reads %d): use that program, or name a new directory", f.version, formatVersion)
 	case f.version > formatVersion:
 		return 0, fmt.Errorf("it was written by a newer program (format %d; this one reads %d): use that program", f.version, formatVersion)
 	}
 	s.seal = seal(f.secret)
-	feed, err := v.last(kindFeed)
+	last, err := v.last(kindEvents)
 	if err != nil {
 		return 0, err
 	}
-	if feed != nil {
-		end = positionOf(feed)
+	if last != nil {
+		end = positionOf(last)
 	}
 	return end, s.readNewest(v)
 }

@@ -2,11 +2,8 @@ package pebblestore
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/payment"
@@ -18,16 +15,19 @@ func (v *view) id(key []byte) (id string, err error) {
 	return id, err
 }
 
-// state reads what changes of a payment, its id and its creation.
-func (v *view) state(id string) (*payment.Payment, error) {
-	p := &payment.Payment{ID: id}
+// state reads a payment without its request and its idempotency key.
+func (v *view) state(id string) (*kept, error) {
+	k := &kept{Payment: payment.Payment{ID: id}}
 	err := v.get(plainKey(kindState, id), func(record []byte) error {
-		return decode(record, func(c *codec) { c.state(p) })
+		return decode(record, func(c *codec) { c.state(k) })
 	})
+	if err == nil && len(k.writes) == 0 {
+		err = fmt.Errorf("%w: it has no events", store.ErrCorrupt)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("payment %s: %w", id, err)
 	}
-	return p, nil
+	return k, nil
 }
 
 // payment reads a whole payment.
@@ -36,24 +36,36 @@ func (v *view) payment(id string) (*payment.Payment, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = v.get(eventsKey(id, 1), func(record []byte) error {
-		first, err := firstEvent(record)
-		if err == nil && first.Data.Request == nil {
-			err = errors.New("it is no creation")
-		}
-		if err != nil {
-			return err
-		}
-		p.IdempotencyKey, p.Request = first.Data.IdempotencyKey, *first.Data.Request
-		return nil
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		err = fmt.Errorf("%w: its first event is missing", store.ErrCorrupt)
+	first, err := v.chunk(id, p.writes[0], firstEvent)
+	if err == nil && (first.first != 1 || first.events[0].Data.Request == nil) {
+		err = fmt.Errorf("%w: its first event is no creation", store.ErrCorrupt)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("payment %s: %w", id, err)
 	}
-	return p, nil
+	p.IdempotencyKey, p.Request = first.events[0].Data.IdempotencyKey, *first.events[0].Data.Request
+	return &p.Payment, nil
+}
+
+// chunk reads the events of one write of a payment.
+func (v *view) chunk(id string, at place, read func(record []byte) (chunk, error)) (k chunk, err error) {
+	err = v.get(eventsKey(at.last), func(record []byte) error {
+		k, err = read(record)
+		if err == nil && k.payment != id {
+			err = fmt.Errorf("it has events of payment %s", k.payment)
+		}
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("%w: events that end at position %d of the feed are missing", store.ErrCorrupt, at.last)
+	}
+	return k, err
+}
+
+// allEvents reads a whole chunk.
+func allEvents(record []byte) (k chunk, err error) {
+	err = decode(record, func(c *codec) { c.chunk(&k) })
+	return k, err
 }
 
 // Get returns a payment, or store.ErrNotFound.
@@ -112,34 +124,27 @@ func (s *Store) Events(ctx context.Context, id string, after int64, limit int) (
 	defer s.leave(&err)
 	v := s.shown.acquire()
 	defer closing(closer(v.release), &err)
-	if err := v.get(plainKey(kindState, id), func([]byte) error { return nil }); err != nil {
-		return nil, fmt.Errorf("payment %s: %w", id, err)
+	p, err := v.state(id)
+	if err != nil {
+		return nil, err
 	}
-	prefix := textPrefix(kindEvents, id)
-	after = max(after, 0)
-	holding := func(iter *pebble.Iterator) bool { // the write that holds event after+1
-		return iter.SeekLT(eventsKey(id, after+2)) || iter.First()
-	}
-	err = v.scanFrom(prefix, next(prefix), holding, func(key, record []byte) (bool, error) {
-		chunk, err := readChunk(key, record)
-		for _, e := range chunk {
+	last := int64(0) // the number of the last event of a write
+	for _, at := range p.writes {
+		if last += at.count; last <= after {
+			continue
+		}
+		k, err := v.chunk(id, at, allEvents)
+		if err != nil {
+			return nil, fmt.Errorf("payment %s: %w", id, err)
+		}
+		for _, e := range k.events {
 			if e.Seq > after && len(events) < limit {
 				events = append(events, e)
 			}
 		}
-		return len(events) < limit, err
-	})
-	return events, err
-}
-
-// readChunk reads the events of one write; its key ends with the number of the first.
-func readChunk(key, record []byte) (events []payment.Event, err error) {
-	if err := decode(record, func(c *codec) { c.chunk(&events) }); err != nil {
-		return nil, fmt.Errorf("%w: record %q: %w", store.ErrCorrupt, key, err)
-	}
-	first := int64(binary.BigEndian.Uint64(key[len(key)-8:]))
-	for i := range events {
-		events[i].Seq = first + int64(i)
+		if len(events) == limit {
+			break
+		}
 	}
 	return events, nil
 }

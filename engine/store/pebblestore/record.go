@@ -1,13 +1,28 @@
 package pebblestore
 
 import (
+	"encoding/binary"
+
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/payment"
 )
 
-// state is what changes of a payment, and when it was created, which its index keys hold. The rest is in
-// its first event.
-func (c *codec) state(p *payment.Payment) {
+// kept is a payment as the store keeps it: what changes of it, when it was created, which its index keys hold, and
+// where its events are. Its request and its idempotency key are in its first event.
+type kept struct {
+	payment.Payment
+	writes []place
+}
+
+// place is where the events of one write are in the feed.
+type place struct {
+	count int64
+	last  uint64 // position of the last event
+}
+
+// state ends with the place of the last write, which becomes known last; see setLast.
+func (c *codec) state(k *kept) {
+	p := &k.Payment
 	text(c, 1, &p.Status)
 	text(c, 2, &p.Route)
 	text(c, 3, &p.Provider)
@@ -22,7 +37,16 @@ func (c *codec) state(p *payment.Payment) {
 	c.time(12, &p.NotifiedAt)
 	integer(c, 13, &p.Seq)
 	c.time(14, &p.NextLookupAt)
+	list(c, 15, &k.writes, func(at *place) {
+		count := uint64(at.count)
+		c.number(&count)
+		at.count = int64(count)
+		c.fixed(&at.last)
+	})
 }
+
+// setLast puts the position of the last event into the record of a state whose last write has just got it.
+func setLast(state []byte, last uint64) { binary.BigEndian.PutUint64(state[len(state)-9:], last) }
 
 func (c *codec) attempt(a *payment.Attempt) {
 	c.element(func() {
@@ -150,35 +174,41 @@ func (c *codec) decision(d *payment.Decision) {
 }
 
 // chunk is the events of one write.
-func (c *codec) chunk(events *[]payment.Event) {
-	list(c, 1, events, func(e *payment.Event) { c.element(func() { c.event(e) }) })
-}
-
-// firstEvent reads only the first event of a chunk.
-func firstEvent(chunk []byte) (payment.Event, error) {
-	e := payment.Event{Seq: 1}
-	if len(chunk) == 0 || chunk[0] != recordVersion {
-		return e, errUnknown
-	}
-	c := &codec{in: string(chunk[1:])}
-	if !c.at(1, false) || c.count(0) == 0 {
-		return e, errUnknown
-	}
-	c.element(func() { c.event(&e) })
-	return e, c.err
-}
-
-// place tells the feed where the events of one write are.
-type place struct {
+type chunk struct {
 	payment string
-	first   int64 // sequence number of the first event
-	count   int64
+	first   int64 // sequence number of the first
+	events  []payment.Event
 }
 
-func (c *codec) place(p *place) {
-	text(c, 1, &p.payment)
-	integer(c, 2, &p.first)
-	integer(c, 3, &p.count)
+func (c *codec) chunk(k *chunk) {
+	c.chunkHead(k)
+	list(c, 3, &k.events, func(e *payment.Event) { c.element(func() { c.event(e) }) })
+	if !c.writing {
+		for i := range k.events {
+			k.events[i].Seq = k.first + int64(i)
+		}
+	}
+}
+
+func (c *codec) chunkHead(k *chunk) {
+	text(c, 1, &k.payment)
+	integer(c, 2, &k.first)
+}
+
+// firstEvent reads a chunk only as far as its first event.
+func firstEvent(record []byte) (k chunk, err error) {
+	if len(record) == 0 || record[0] != recordVersion {
+		return k, errUnknown
+	}
+	c := &codec{in: string(record[1:])}
+	c.chunkHead(&k)
+	if !c.at(3, false) || c.count(0) == 0 {
+		return k, errUnknown
+	}
+	e := payment.Event{Seq: k.first}
+	c.element(func() { c.event(&e) })
+	k.events = []payment.Event{e}
+	return k, c.err
 }
 
 // notification leaves out ID, which is the key.

@@ -13,20 +13,16 @@ import (
 // TestRecordsKeepEveryField fills every field by reflection, so that one which the codec forgets is found out.
 func TestRecordsKeepEveryField(t *testing.T) {
 	t.Parallel()
-	var p payment.Payment
-	storetest.Fill(&p)
-	var read payment.Payment
+	p := kept{writes: []place{{3, 1 << 40}, {1, 1<<63 + 1}}}
+	storetest.Fill(&p.Payment)
+	var read kept
 	roundTrip(t, func(c *codec) { c.state(choose(c, &p, &read)) })
 	read.ID, read.IdempotencyKey, read.Request = p.ID, p.IdempotencyKey, p.Request // in the first event
 	equal(t, read, p)
 
-	var events, readEvents []payment.Event
-	storetest.Fill(&events)
-	roundTrip(t, func(c *codec) { c.chunk(choose(c, &events, &readEvents)) })
-	for i := range readEvents {
-		readEvents[i].Seq = events[i].Seq // in the key
-	}
-	equal(t, readEvents, events)
+	written, readChunk := filledChunk(), chunk{}
+	roundTrip(t, func(c *codec) { c.chunk(choose(c, &written, &readChunk)) })
+	equal(t, readChunk, written)
 
 	var n, readN store.Notification
 	storetest.Fill(&n)
@@ -34,13 +30,33 @@ func TestRecordsKeepEveryField(t *testing.T) {
 	readN.ID = n.ID // in the key
 	equal(t, readN, n)
 
-	at, readAt := place{"pay_1", 3, 2}, place{}
-	roundTrip(t, func(c *codec) { c.place(choose(c, &at, &readAt)) })
-	equal(t, readAt, at)
-
 	f, readF := format{7, []byte{0, 1}}, format{}
 	roundTrip(t, func(c *codec) { c.format(choose(c, &f, &readF)) })
 	equal(t, readF, f)
+}
+
+// filledChunk has every field of its events set, and numbers that follow one another.
+func filledChunk() chunk {
+	k := chunk{payment: "pay_1", first: 7}
+	storetest.Fill(&k.events)
+	for i := range k.events {
+		k.events[i].Seq = k.first + int64(i)
+	}
+	return k
+}
+
+// TestLastPlaceIsSetLast: the position that a write gets last is put into a record that is made already.
+func TestLastPlaceIsSetLast(t *testing.T) {
+	t.Parallel()
+	p := kept{Payment: payment.Payment{Status: payment.Pending}, writes: []place{{3, 17}, {2, 0}}}
+	record := encode(nil, func(c *codec) { c.state(&p) })
+	setLast(record, 1<<40)
+	var read kept
+	if err := decode(record, func(c *codec) { c.state(&read) }); err != nil {
+		t.Fatal(err)
+	}
+	p.writes[1].last = 1 << 40
+	equal(t, read, p)
 }
 
 func choose[T any](c *codec, write, read *T) *T {
@@ -72,17 +88,17 @@ func TestRecordsTellEmptyFromMissing(t *testing.T) {
 		{Providers: []string{}, Candidates: []payment.Candidate{}, Snapshot: map[string]payment.Health{}},
 		{Providers: []string{""}, Candidates: []payment.Candidate{{}}, Snapshot: map[string]payment.Health{"": {}}},
 	} {
-		events := []payment.Event{{Data: payment.EventData{Request: &payment.Request{}, Decision: &d, Failure: &payment.Failure{}}}}
-		var read []payment.Event
-		roundTrip(t, func(c *codec) { c.chunk(choose(c, &events, &read)) })
-		equal(t, read, events)
+		event := payment.Event{Data: payment.EventData{Request: &payment.Request{}, Decision: &d, Failure: &payment.Failure{}}}
+		var read payment.Event
+		roundTrip(t, func(c *codec) { c.event(choose(c, &event, &read)) })
+		equal(t, read, event)
 	}
 }
 
 func TestNegativeNumbersAndMoney(t *testing.T) {
 	t.Parallel()
-	p := payment.Payment{Seq: -1 << 63, Attempts: []payment.Attempt{{Number: 1<<63 - 1}}}
-	var read payment.Payment
+	p := kept{Payment: payment.Payment{Seq: -1 << 63, Attempts: []payment.Attempt{{Number: 1<<63 - 1}}}}
+	var read kept
 	roundTrip(t, func(c *codec) { c.state(choose(c, &p, &read)) })
 	equal(t, read, p)
 
@@ -103,10 +119,9 @@ func TestNegativeNumbersAndMoney(t *testing.T) {
 // TestDamagedRecords cuts and alters a record at every byte.
 func TestDamagedRecords(t *testing.T) {
 	t.Parallel()
-	var events []payment.Event
-	storetest.Fill(&events)
-	record := encode(nil, func(c *codec) { c.chunk(&events) })
-	read := func(b []byte) error { return decode(b, func(c *codec) { var e []payment.Event; c.chunk(&e) }) }
+	written := filledChunk()
+	record := encode(nil, func(c *codec) { c.chunk(&written) })
+	read := func(b []byte) error { return decode(b, func(c *codec) { c.chunk(&chunk{}) }) }
 	for i := range record {
 		if err := read(record[:i]); err == nil {
 			t.Errorf("a record cut after %d of %d bytes was read", i, len(record))
@@ -127,20 +142,16 @@ func TestDamagedRecords(t *testing.T) {
 // FuzzRecords reads anything as every kind of record: it must not crash, and what can be read must be written
 // and read again to the same.
 func FuzzRecords(f *testing.F) {
-	var p payment.Payment
-	var events []payment.Event
-	var n store.Notification
-	storetest.Fill(&p)
-	storetest.Fill(&events)
+	p, written, n := kept{writes: []place{{3, 1}, {1, 9}}}, filledChunk(), store.Notification{}
+	storetest.Fill(&p.Payment)
 	storetest.Fill(&n)
 	f.Add(encode(nil, func(c *codec) { c.state(&p) }))
-	f.Add(encode(nil, func(c *codec) { c.chunk(&events) }))
+	f.Add(encode(nil, func(c *codec) { c.chunk(&written) }))
 	f.Add(encode(nil, func(c *codec) { c.notification(&n) }))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		again(t, record, (*codec).state)
 		again(t, record, (*codec).chunk)
 		again(t, record, (*codec).notification)
-		again(t, record, (*codec).place)
 		again(t, record, (*codec).format)
 		_, _ = firstEvent(record)
 	})

@@ -92,6 +92,7 @@ type Store struct {
 	shown    *shown
 	pipeline *pipeline
 	locks    locks
+	recent   recent
 	scans    sync.Mutex // one scan of what is due at a time
 	seal     seal
 	db       *pebble.DB

@@ -96,18 +96,13 @@ func readError(key []byte, err error) error {
 }
 
 // scan visits the keys from lower (inclusive) to upper (exclusive) until visit returns false.
-func (v *view) scan(lower, upper []byte, visit func(key, value []byte) (more bool, err error)) error {
-	return v.scanFrom(lower, upper, (*pebble.Iterator).First, visit)
-}
-
-// scanFrom is scan beginning where start puts the iterator.
-func (v *view) scanFrom(lower, upper []byte, start func(*pebble.Iterator) bool, visit func(key, value []byte) (more bool, err error)) (err error) {
+func (v *view) scan(lower, upper []byte, visit func(key, value []byte) (more bool, err error)) (err error) {
 	iter, err := v.snapshot.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return readError(lower, err)
 	}
 	defer closing(iter, &err)
-	for ok := start(iter); ok; ok = iter.Next() {
+	for ok := iter.First(); ok; ok = iter.Next() {
 		value, err := iter.ValueAndErr()
 		if err != nil {
 			return readError(iter.Key(), err)

@@ -36,7 +36,8 @@ func (s *Store) Create(ctx context.Context, p *payment.Payment, events []payment
 	if err := s.space.check(); err != nil {
 		return err
 	}
-	w := s.newWrite(p, events)
+	k := keep(p)
+	w := s.newWrite(k, events)
 	w.set(plainKey(kindKey, p.IdempotencyKey), []byte(p.ID))
 	for _, key := range append(lastingKeys(p), changingKeys(p)...) {
 		w.set(key, nil)
@@ -44,7 +45,14 @@ func (s *Store) Create(ctx context.Context, p *payment.Payment, events []payment
 	for _, a := range p.Attempts {
 		w.set(plainKey(kindAttempt, a.Key), []byte(p.ID))
 	}
-	return s.commit(w)
+	return s.store(w, k)
+}
+
+// keep returns a copy of the payment as the store keeps it, without events.
+func keep(p *payment.Payment) *kept {
+	k := &kept{Payment: *p}
+	k.IdempotencyKey, k.Request, k.Attempts = "", payment.Request{}, slices.Clone(p.Attempts)
+	return k
 }
 
 // checkNew refuses what does not hang together: what a payment keeps from its creation on is stored once, in
@@ -121,33 +129,33 @@ func (s *Store) Append(ctx context.Context, p *payment.Payment, events []payment
 	if err := checkEvents(p, events); err != nil {
 		return err
 	}
-	return s.update(ctx, p.ID, events[0].Seq-1, func(old *payment.Payment) *write {
-		next := *p
-		next.CreatedAt = old.CreatedAt
-		w := s.newWrite(&next, events)
-		w.replace(changingKeys(old), changingKeys(&next))
+	return s.update(ctx, p.ID, events[0].Seq-1, func(old *kept) (*write, *kept) {
+		next := keep(p)
+		next.CreatedAt, next.writes = old.CreatedAt, slices.Clone(old.writes)
+		w := s.newWrite(next, events)
+		w.replace(changingKeys(&old.Payment), changingKeys(&next.Payment))
 		for _, a := range next.Attempts {
 			if old.AttemptByKey(a.Key) == nil {
 				w.set(plainKey(kindAttempt, a.Key), []byte(p.ID))
 			}
 		}
-		return w
+		return w, next
 	})
 }
 
 // Schedule changes when a payment is looked up next; see store.Store.
 func (s *Store) Schedule(ctx context.Context, id string, seq int64, next time.Time) error {
-	return s.update(ctx, id, seq, func(old *payment.Payment) *write {
-		p := *old
-		p.NextLookupAt = next
-		w := s.newWrite(&p, nil)
-		w.replace(changingKeys(old), changingKeys(&p))
-		return w
+	return s.update(ctx, id, seq, func(old *kept) (*write, *kept) {
+		k := *old
+		k.NextLookupAt = next
+		w := s.newWrite(&k, nil)
+		w.replace(changingKeys(&old.Payment), changingKeys(&k.Payment))
+		return w, &k
 	})
 }
 
-// update commits what build makes of a payment whose last event is seq.
-func (s *Store) update(ctx context.Context, id string, seq int64, build func(old *payment.Payment) *write) (err error) {
+// update commits what build makes of a payment whose last event is seq, and the payment after that.
+func (s *Store) update(ctx context.Context, id string, seq int64, build func(old *kept) (*write, *kept)) (err error) {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
@@ -157,35 +165,53 @@ func (s *Store) update(ctx context.Context, id string, seq int64, build func(old
 		return err
 	}
 	defer release()
-	v := s.shown.acquire()
-	old, err := v.state(id)
-	if err := errors.Join(err, v.release()); err != nil {
-		return err
+	old := s.recent.get(id)
+	if old == nil {
+		v := s.shown.acquire()
+		old, err = v.state(id)
+		if err := errors.Join(err, v.release()); err != nil {
+			return err
+		}
 	}
 	if old.Seq != seq {
 		return fmt.Errorf("%w: payment %s is at event %d, not at %d", store.ErrConflict, id, old.Seq, seq)
 	}
-	return s.commit(build(old))
+	w, next := build(old)
+	return s.store(w, next)
 }
 
-// newWrite begins a write of a payment's state and, where there are some, of further events, which are durable
-// before it is acknowledged.
-func (s *Store) newWrite(p *payment.Payment, events []payment.Event) *write {
-	w := &write{batch: s.db.NewBatch(), sync: len(events) > 0, payment: p.ID, due: p.NextLookupAt}
-	buffer := records.Get().(*[]byte)
-	defer records.Put(buffer)
-	*buffer = encode((*buffer)[:0], func(c *codec) { c.state(p) })
-	w.set(plainKey(kindState, p.ID), *buffer)
-	if len(events) > 0 {
-		w.events = place{payment: p.ID, first: events[0].Seq, count: int64(len(events))}
-		*buffer = encode((*buffer)[:0], func(c *codec) { c.chunk(&events) })
-		w.set(eventsKey(p.ID, events[0].Seq), *buffer)
+// store commits the write that makes k of a payment. The caller holds the payment's lock.
+func (s *Store) store(w *write, k *kept) error {
+	if err := s.commit(w); err != nil {
+		return err
 	}
+	if w.last.count > 0 {
+		k.writes[len(k.writes)-1] = w.last
+	}
+	s.recent.put(k)
+	return nil
+}
+
+// newWrite begins a write of a payment and, where there are some, of further events, for which k gets a place; they
+// are durable before the write is acknowledged.
+func (s *Store) newWrite(k *kept, events []payment.Event) *write {
+	w := &write{batch: s.db.NewBatch(), sync: len(events) > 0, payment: k.ID, due: k.NextLookupAt}
+	if w.sync {
+		w.last.count = int64(len(events))
+		k.writes = append(k.writes, w.last)
+	}
+	w.buffer = buffers.Get().(*[]byte)
+	*w.buffer = encode((*w.buffer)[:0], func(c *codec) { c.state(k) })
+	size := len(*w.buffer)
+	if w.sync {
+		*w.buffer = encode(*w.buffer, func(c *codec) { c.chunk(&chunk{k.ID, events[0].Seq, events}) })
+	}
+	w.state, w.events = (*w.buffer)[:size], (*w.buffer)[size:]
 	return w
 }
 
-// records are buffers in which records are put together; a batch copies what it is given.
-var records = sync.Pool{New: func() any { return new([]byte) }}
+// buffers are where the records of a write are until they are in a batch.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // set puts a record into the write; filling a batch cannot fail.
 func (w *write) set(key, record []byte) { _ = w.batch.Set(key, record, nil) }
@@ -221,7 +247,10 @@ func (w *write) replace(before, after [][]byte) {
 // commit returns nil once the write is durable (where it asks for that) and shown to readers.
 func (s *Store) commit(w *write) error {
 	if err := s.pipeline.commit(w); err != nil {
-		return err // the pipeline may still use the batch
+		return err // the pipeline may still use the batch and the buffer
+	}
+	if w.buffer != nil {
+		buffers.Put(w.buffer)
 	}
 	return w.batch.Close()
 }
