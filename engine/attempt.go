@@ -61,7 +61,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	e.begins(r)
 	began := e.now()
 	failpoint.Pass(failpoint.AttemptSent)
-	outcome, err := guarded(ctx, func() (provider.Outcome, error) {
+	outcome, err := guarded(ctx, e.crew, func() (provider.Outcome, error) {
 		return r.Submit(ctx, provider.Attempt{
 			Key: a.Key, PaymentID: p.ID, Number: a.Number, Payment: p.Request,
 			NotificationURL: r.notificationURL, Resend: resend,
@@ -81,13 +81,13 @@ const answerGrace = 500 * time.Millisecond
 
 // guarded calls a provider so that it can neither end the process by a panic nor hold its caller beyond the
 // deadline.
-func guarded[T any](ctx context.Context, call func() (T, error)) (T, error) {
+func guarded[T any](ctx context.Context, c *crew, call func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	answered := make(chan result, 1)
-	go func() {
+	c.run(func() {
 		defer func() {
 			if r := recover(); r != nil {
 				answered <- result{err: provider.Errorf(provider.CodeUnknown, "the provider panicked: %v", r)}
@@ -95,7 +95,7 @@ func guarded[T any](ctx context.Context, call func() (T, error)) (T, error) {
 		}()
 		value, err := call()
 		answered <- result{value, err}
-	}()
+	})
 	select {
 	case r := <-answered:
 		return r.value, r.err

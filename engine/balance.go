@@ -55,7 +55,7 @@ func (e *Engine) refreshBalance(ctx context.Context, r *running, p provider.Prov
 	}
 	ctx, cancel := e.withTimeout(ctx, min(r.timeout, balanceTimeout))
 	defer cancel()
-	b, err := guarded(ctx, func() (provider.Balance, error) { return p.Balance(ctx) })
+	b, err := guarded(ctx, e.crew, func() (provider.Balance, error) { return p.Balance(ctx) })
 	if err != nil {
 		e.log.Warn("a provider's balance could not be read", "provider", r.name, "error", err)
 		return

@@ -120,7 +120,7 @@ func (e *Engine) Bill(ctx context.Context, biller, reference string) (Bill, erro
 func (e *Engine) askBill(ctx context.Context, r *running, p provider.ProviderWithBills, biller, reference string) (provider.BillDetail, *provider.Error) {
 	ctx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
-	detail, err := guarded(ctx, func() (provider.BillDetail, error) { return p.Bill(ctx, biller, reference) })
+	detail, err := guarded(ctx, e.crew, func() (provider.BillDetail, error) { return p.Bill(ctx, biller, reference) })
 	if err == nil && (detail.Biller != biller || detail.Reference != reference) {
 		err = provider.Errorf(provider.CodeUnknown, "provider %q told another bill than the one asked for", r.name)
 	}
@@ -144,7 +144,7 @@ func readBillers(ctx context.Context, e *Engine, r *running, p provider.Provider
 	page := ""
 	for range maxBillerPages {
 		callCtx, cancel := e.withTimeout(ctx, r.timeout)
-		answer, err := guarded(callCtx, func() (provider.BillerPage, error) { return p.Billers(callCtx, page) })
+		answer, err := guarded(callCtx, e.crew, func() (provider.BillerPage, error) { return p.Billers(callCtx, page) })
 		cancel()
 		if err != nil {
 			return nil, err

@@ -90,7 +90,7 @@ func (e *Engine) refreshBanks(ctx context.Context, r *running) {
 func readBanks(ctx context.Context, e *Engine, r *running, p provider.ProviderWithBanks, method payment.Method) ([]provider.Bank, error) {
 	ctx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
-	listed, err := guarded(ctx, func() ([]provider.Bank, error) { return p.Banks(ctx, method) })
+	listed, err := guarded(ctx, e.crew, func() ([]provider.Bank, error) { return p.Banks(ctx, method) })
 	var banks []provider.Bank
 	for _, b := range listed {
 		if payment.IsBankCode(b.Code) {

@@ -30,6 +30,7 @@ type Engine struct {
 	reloading sync.Mutex // one reload at a time
 	draining  sync.WaitGroup
 
+	crew     *crew
 	watchers *watchers
 	busy     busy
 	retries  retries
@@ -65,6 +66,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		config: c, store: c.Store, log: c.Logger, clock: c.Clock, random: c.Random,
 		workers: c.Workers, watchers: newWatchers(), busy: busy{held: map[string]*turn{}}, stopped: make(chan struct{}), failed: make(chan struct{}),
 	}
+	e.crew = newCrew(e.stopped)
 	e.setDefaults()
 	next, err := e.build(ctx, &state{})
 	if err != nil {

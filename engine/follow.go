@@ -21,7 +21,7 @@ func (e *Engine) ask(ctx context.Context, r *running, q provider.Query) answer {
 	ctx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
 	failpoint.Pass(failpoint.LookupSent)
-	outcome, err := guarded(ctx, func() (provider.Outcome, error) { return r.Lookup(ctx, q) })
+	outcome, err := guarded(ctx, e.crew, func() (provider.Outcome, error) { return r.Lookup(ctx, q) })
 	ans := r.answer(ctx, outcome, err)
 	e.noteHealth(r, ans.err)
 	return ans

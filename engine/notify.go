@@ -149,7 +149,7 @@ func (e *Engine) readNotification(ctx context.Context, n store.Notification) err
 	}
 	callCtx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
-	queries, err := guarded(callCtx, func() ([]provider.Query, error) {
+	queries, err := guarded(callCtx, e.crew, func() ([]provider.Query, error) {
 		return p.ParseNotification(callCtx, provider.Notification{Method: n.Method, Path: n.Path, Header: n.Header, Body: n.Body})
 	})
 	switch {

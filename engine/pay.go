@@ -67,12 +67,12 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 	if d.p.Status == payment.Processing {
 		handedOver = true
 		end := e.watchers.handOver(d.p)
-		go func() {
+		e.crew.run(func() {
 			defer e.leave()
 			defer e.done(d.p.ID)
 			defer end()
 			e.handOver(context.WithoutCancel(ctx), d.p, decision, false)
-		}()
+		})
 	}
 	return d.p.Clone(), false, nil
 }

@@ -201,7 +201,7 @@ func (e *Engine) tend(ctx context.Context) {
 func (e *Engine) check(ctx context.Context, r *running) {
 	callCtx, cancel := e.withTimeout(ctx, r.timeout)
 	defer cancel()
-	_, failed := guarded(callCtx, func() (struct{}, error) { return struct{}{}, r.Check(callCtx) })
+	_, failed := guarded(callCtx, e.crew, func() (struct{}, error) { return struct{}{}, r.Check(callCtx) })
 	err := provider.AsError(failed)
 	r.mu.Lock()
 	r.checkedAt = e.now()

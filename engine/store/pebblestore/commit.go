@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"sync"
 	"time"
 
@@ -107,6 +108,7 @@ func (p *pipeline) apply() {
 		case <-p.closed:
 			return
 		}
+		runtime.Gosched() // callers that are about to commit do so first: groups become fewer and larger
 		p.mu.Lock()
 		queue := p.queue
 		p.queue = nil
