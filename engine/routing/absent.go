@@ -10,7 +10,7 @@ import (
 
 // warnAbsent warns of every test that holds for a payment which leaves the tested field out, where nothing shows
 // that this was thought of: payer.bank != '1007' holds without a bank. A field is guarded where the condition
-// compares it with ” or takes its length anywhere, or where && joins the test with one that needs the field.
+// compares it with an empty text, or a list that has one, or takes its length anywhere, or where && joins the test with one that needs the field.
 func (x *expression) warnAbsent(root ast.Node) {
 	v := &explicitTests{x: x, fields: map[string]bool{}}
 	ast.Walk(&root, v)
@@ -27,7 +27,7 @@ func (v *explicitTests) Visit(n *ast.Node) {
 	switch n := (*n).(type) {
 	case *ast.BinaryNode:
 		for _, side := range []ast.Node{n.Left, n.Right} {
-			if s, ok := side.(*ast.StringNode); ok && s.Value == "" {
+			if slices.Contains(v.x.constantTexts(side), "") {
 				maps.Copy(v.fields, v.x.optionalFields(n))
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 )
 
@@ -21,33 +22,68 @@ func (x *expression) warn(at file.Location, summary, detail string) {
 	x.faults = append(x.faults, fault{at.From, at.To, Warning, summary, detail})
 }
 
-// warnConstant warns of parts of a condition that hold for every payment, or for none together with what stands before
-// them. Constants that come from locals are switches, and meant so.
+// warnConstant warns of parts of a condition, and of alternatives in them, that hold for every valid payment, or for
+// none together with what stands before them. Constants that come from locals are switches, and meant so.
 func (x *expression) warnConstant(parts []part, conditions []condition) {
 	possible := truth(true)
 	for i, c := range conditions {
-		switched := len(c.reads) == 0 && strings.Contains(c.text, "local.")
-		if c.program != nil || switched {
+		if c.program != nil || len(c.reads) == 0 && strings.Contains(c.text, "local.") {
 			continue
 		}
-		at := x.extent(parts[i].node)
-		if len(c.boxes) == 1 && len(c.boxes[0]) == 0 {
-			x.warn(at, "This always holds", "Leave it out, or write what is meant.")
+		p := parts[i]
+		if otherwise, ok := x.boxes(p.lowered, true); ok && len(x.domains.allowed(otherwise)) == 0 {
+			x.warn(x.extent(p.node), "This always holds", "Leave it out, or write what is meant.")
 			continue
 		}
 		both, ok := allOf(possible, c.boxes)
 		if !ok {
 			continue
 		}
-		if len(both) == 0 {
+		if both = x.domains.allowed(both); len(both) == 0 {
 			detail := "No payment can take this route."
-			if len(c.boxes) > 0 {
+			if len(x.domains.allowed(c.boxes)) > 0 {
 				detail = "What stands before it leaves nothing that this could hold for, so no payment can take this route."
 			}
-			x.warn(at, "This never holds", detail)
+			x.warn(x.extent(p.node), "This never holds", detail)
 			return
 		}
+		x.warnAlternatives(p.node, p.lowered, false, possible)
 		possible = both
+	}
+}
+
+// warnAlternatives warns of what || joins where it holds for nothing in boxes. lowered is what lower has made of n, and
+// negated tells whether a `not` around them turns them round.
+func (x *expression) warnAlternatives(n, lowered ast.Node, negated bool, boxes []box) {
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		x.warnAlternatives(n.Node, lowered.(*ast.UnaryNode).Node, !negated, boxes)
+	case *ast.BinaryNode:
+		if !joins(n.Operator) || x.isChain(n) {
+			return
+		}
+		l := lowered.(*ast.BinaryNode)
+		for _, side := range []struct{ written, lowered ast.Node }{{n.Left, l.Left}, {n.Right, l.Right}} {
+			both := boxes
+			if form, ok := x.boxes(side.lowered, negated); ok {
+				if both, ok = allOf(boxes, form); !ok {
+					both = boxes
+				}
+			}
+			switch both = x.domains.allowed(both); {
+			case isAnd(n.Operator) != negated:
+				x.warnAlternatives(side.written, side.lowered, negated, boxes)
+				boxes = both
+			case len(both) > 0:
+				x.warnAlternatives(side.written, side.lowered, negated, boxes)
+			case !strings.Contains(x.shown(side.written), "local."):
+				summary := "This alternative never holds"
+				if negated {
+					summary = "This always holds here"
+				}
+				x.warn(x.extent(side.written), summary, "So says what stands before it, and this changes nothing. Write what is meant.")
+			}
+		}
 	}
 }
 
@@ -75,8 +111,8 @@ func (l *loader) warning(at span, summary, detail string) {
 	l.add(at.diagnostic(Warning, summary, detail))
 }
 
-// outline returns boxes outside of which the route does not hold; with exact, it holds in all of them.
-func (r *route) outline() (boxes []box, exact bool) {
+// outline returns boxes outside of which no valid payment takes the route; with exact, all in them pass its conditions.
+func (r *route) outline(ds domains) (boxes []box, exact bool) {
 	boxes, exact = truth(true), true
 	for _, c := range r.conditions {
 		product, ok := allOf(boxes, c.boxes)
@@ -86,14 +122,14 @@ func (r *route) outline() (boxes []box, exact bool) {
 		}
 		boxes = product
 	}
-	return boxes, exact
+	return ds.allowed(boxes), exact
 }
 
 // warnUnreached warns of routes whose payments all go to routes before them.
 func (l *loader) warnUnreached() {
-	earlier := newCover(l.rules.routes)
+	earlier := newCover(l.rules.routes, l.language.domains)
 	for i, r := range l.rules.routes {
-		boxes, exact := r.outline()
+		boxes, exact := r.outline(l.language.domains)
 		if by, ok := earlier.covers(boxes); ok {
 			names := make([]string, len(by))
 			for i, route := range by {
@@ -112,9 +148,11 @@ func (l *loader) warnUnreached() {
 // cover is what the routes so far take for certain. Boxes that ask for one of some texts of a reference are found by these
 // texts, so that each route is compared with few.
 type cover struct {
-	by     *reference
-	texts  map[string][]covered
-	others []covered
+	domains domains
+	by      *reference
+	texts   map[string][]covered
+	others  []covered // that ask for none
+	all     []covered
 }
 
 type covered struct {
@@ -123,9 +161,9 @@ type covered struct {
 }
 
 // newCover chooses the reference for which most different texts are asked.
-func newCover(routes []*route) *cover {
+func newCover(routes []*route, ds domains) *cover {
 	asked := map[*reference]map[string]bool{}
-	c := &cover{texts: map[string][]covered{}}
+	c := &cover{domains: ds, texts: map[string][]covered{}}
 	for _, r := range routes {
 		for _, b := range r.boxes {
 			for _, t := range b {
@@ -149,6 +187,7 @@ func newCover(routes []*route) *cover {
 
 func (c *cover) add(route int, boxes []box) {
 	for _, b := range boxes {
+		c.all = append(c.all, covered{route, b})
 		t := b.test(c.by)
 		if t == nil || t.not {
 			c.others = append(c.others, covered{route, b})
@@ -168,16 +207,19 @@ func (c *cover) covers(boxes []box) (by []int, ok bool) {
 			if compared++; compared > maxCompared || len(left) == 0 || len(left) > maxPieces {
 				return
 			}
-			if rest, cut := subtractAll(left, other.box); cut {
+			if rest, cut := c.subtract(left, other.box); cut {
 				left = rest
 				by = append(by, other.route)
 			}
 		}
 	}
-	take(c.others)
-	for _, b := range boxes {
-		if t := b.test(c.by); t != nil && !t.not {
-			for _, text := range t.texts {
+	asks := func(b box) bool { t := b.test(c.by); return t != nil && !t.not }
+	if slices.ContainsFunc(boxes, func(b box) bool { return !asks(b) }) {
+		take(c.all)
+	} else {
+		take(c.others)
+		for _, b := range boxes {
+			for _, text := range b.test(c.by).texts {
 				take(c.texts[text])
 			}
 		}
@@ -186,19 +228,19 @@ func (c *cover) covers(boxes []box) (by []int, ok bool) {
 	return slices.Compact(by), len(boxes) > 0 && len(left) == 0
 }
 
-// subtractAll returns what is left of boxes outside of c, and whether c takes anything.
-func subtractAll(boxes []box, c box) (left []box, cut bool) {
-	for _, b := range boxes {
-		if _, meet := b.and(c); !meet {
-			left = append(left, b)
+// subtract returns what valid payments may have of boxes outside of b, and whether b takes anything.
+func (c *cover) subtract(boxes []box, b box) (left []box, cut bool) {
+	for _, rest := range boxes {
+		if !rest.meets(b) {
+			left = append(left, rest)
 			continue
 		}
 		cut = true
-		for _, t := range c {
-			if outside, possible := b.and(box{t.negated()}); possible {
+		for _, t := range b {
+			if outside, possible := rest.and(box{t.negated()}); possible && c.domains.allow(outside) {
 				left = append(left, outside)
 			}
-			b, _ = b.and(box{t})
+			rest, _ = rest.and(box{t})
 		}
 	}
 	return left, cut

@@ -57,13 +57,28 @@ func TestGoodRulesAreLeftAlone(t *testing.T) {
 	}
 }
 
+// unreached returns the routes, by the line of their label, of which it was said that no payment takes them. Each
+// route of b has its condition on the line after.
+func unreached(rules *Rules) map[int]bool {
+	said := map[int]bool{}
+	for _, d := range rules.Warnings() {
+		switch {
+		case strings.HasSuffix(d.Summary, "is never reached"):
+			said[d.Line] = true
+		case d.Summary == "This never holds":
+			said[d.Line-1] = true
+		}
+	}
+	return said
+}
+
 // TestUnreachedRoutesAreNeverTaken looks for a payment that takes a route of which it was said that none does.
 func TestUnreachedRoutesAreNeverTaken(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := randomRules{rand.New(rand.NewPCG(seed, 1))}
-	unreached := map[string]int{}
+	routes := 0
 	for range 200 {
 		var b strings.Builder
 		b.WriteString("locals {\n  on = true\n  banks = [\"1007\", \"1013\"]\n}\n")
@@ -71,27 +86,111 @@ func TestUnreachedRoutesAreNeverTaken(t *testing.T) {
 			fmt.Fprintf(&b, "route \"r%d\" {\n  when = %q\n  reject = \"no\"\n}\n", i, r.condition(r.IntN(3)))
 		}
 		rules := mustLoad(t, b.String())
-		said := map[int]string{} // by line
-		for _, d := range rules.Warnings() {
-			if strings.HasSuffix(d.Summary, "is never reached") || d.Summary == "This never holds" {
-				said[d.Line] = d.Summary
-				unreached[d.Summary[len(d.Summary)-5:]]++
-			}
-		}
+		said := unreached(rules)
+		routes += len(said)
 		for range 200 {
 			req, now := r.request(), time.Date(2026, 11, 21, r.IntN(24), 0, 0, 0, time.UTC)
+			if req.WithDefaults().Validate() != nil {
+				continue
+			}
 			if i, _ := rules.match(req, now); i != noRoute {
-				line := rules.routes[i].label.diagnostic(Warning, "", "").Line
-				for _, place := range []int{line, line + 1} {
-					if said[place] != "" {
-						t.Fatalf("seed %d: line %d, %q, takes %+v at %s under\n%s", seed, place, said[place], req, now, b.String())
+				if line := rules.routes[i].label.diagnostic(Warning, "", "").Line; said[line] {
+					t.Fatalf("seed %d: line %d takes %+v at %s under\n%s", seed, line, req, now, b.String())
+				}
+			}
+		}
+	}
+	if routes == 0 {
+		t.Errorf("seed %d: no route was said to be unreached", seed)
+	}
+}
+
+// finiteTest writes a test of fields whose values allPayments goes through.
+func (r randomRules) finiteTest() string {
+	order := r.pick("==", "!=", "<", "<=", ">", ">=")
+	in := r.pick("in", "not in")
+	switch r.IntN(6) {
+	case 0:
+		return "operation " + r.pick("==", "!=") + " '" + r.pick("payin", "payout", "bill") + "'"
+	case 1:
+		return "method " + in + " ['" + r.pick("pse", "card", "bill") + "', '" + r.pick("efecty", "bank_transfer") + "']"
+	case 2, 3:
+		return "amount " + order + " " + r.pick("0", "0.01", "1000", "1000.01", "2000")
+	case 4:
+		return "payee.account.type " + in + " ['" + r.pick("", "savings") + "', 'checking']"
+	default:
+		return "payer.document.type " + in + " ['" + r.pick("", "TI", "PP") + "', '" + r.pick("CC", "CE") + "', 'NIT', 'TE']"
+	}
+}
+
+func (r randomRules) finiteCondition(depth int) string {
+	if depth == 0 || r.IntN(3) == 0 {
+		return r.finiteTest()
+	}
+	join := r.pick(" && ", " || ")
+	return r.pick("", "", "not ") + "(" + r.finiteCondition(depth-1) + join + r.finiteCondition(depth-1) + ")"
+}
+
+// allPayments are valid payments with all combinations of what finiteTest asks for: at, and on both sides of, its bounds.
+func allPayments() (all []*payment.Request) {
+	for _, o := range payment.Operations() {
+		for _, method := range o.Methods() {
+			for _, amount := range []int64{1, 2, 99_999, 100_000, 100_001, 100_002, 199_999, 200_000, 200_001} {
+				for _, document := range append(payment.DocumentTypes(), "") {
+					for _, account := range []payment.AccountType{"", payment.Savings, payment.Checking, payment.ElectronicDeposit} {
+						req := payment.Request{Operation: o, Method: method, Amount: payment.MoneyOfMinor(amount)}
+						if document != "" {
+							req.Payer.Document = payment.Document{Type: document, Number: "1"}
+						}
+						if account != "" {
+							req.Payee.Bank, req.Payee.Account = "1007", payment.Account{Type: account, Number: "1"}
+						}
+						if o == payment.Bill {
+							req.Bill = payment.BillTarget{Biller: "etb", Reference: "1"}
+						}
+						if req = req.WithDefaults(); req.Validate() == nil {
+							all = append(all, &req)
+						}
 					}
 				}
 			}
 		}
 	}
-	if len(unreached) != 2 {
-		t.Errorf("seed %d: only %v was said", seed, unreached)
+	return all
+}
+
+// TestUnreachedRoutesAreFound decides all payments that conditions can tell apart: what is said to be unreached is what
+// none of them takes, no less and no more.
+func TestUnreachedRoutesAreFound(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := randomRules{rand.New(rand.NewPCG(seed, 2))}
+	payments, now := allPayments(), testFacts().Now
+	found := 0
+	for range 300 {
+		var b strings.Builder
+		n := 2 + r.IntN(6)
+		for i := range n {
+			fmt.Fprintf(&b, "route \"r%d\" {\n  when = %q\n  reject = \"no\"\n}\n", i, r.finiteCondition(r.IntN(3)))
+		}
+		rules := mustLoad(t, b.String())
+		taken := make([]bool, n)
+		for _, req := range payments {
+			if i, _ := rules.match(req, now); i != noRoute {
+				taken[i] = true
+			}
+		}
+		said := unreached(rules)
+		found += len(said)
+		for i, taken := range taken {
+			if taken == said[1+4*i] {
+				t.Fatalf("seed %d: route r%d is taken: %v; said to be unreached: %v; under\n%s", seed, i, taken, !taken, b.String())
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("seed %d: only %d routes are unreached", seed, found)
 	}
 }
 

@@ -100,7 +100,34 @@ func (t test) and(u test) test {
 	return t
 }
 
+// meets reports whether some value passes both tests. They are of the same reference.
+func (t *test) meets(u *test) bool {
+	switch {
+	case t.of.kind != textKind:
+		return meet(t.ranges, u.ranges)
+	case t.not && u.not:
+		return true
+	case t.not:
+		return u.meets(t)
+	}
+	return slices.ContainsFunc(t.texts, u.holdsText)
+}
+
 func (t test) or(u test) test { return t.negated().and(u.negated()).negated() }
+
+func meet(a, b []interval) bool {
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].to < b[0].from:
+			a = a[1:]
+		case b[0].to < a[0].from:
+			b = b[1:]
+		default:
+			return true
+		}
+	}
+	return false
+}
 
 func intersect(a, b []interval) []interval {
 	var both []interval
@@ -134,6 +161,16 @@ func (b box) test(of *reference) *test {
 		}
 	}
 	return nil
+}
+
+// meets reports whether some values pass both boxes.
+func (b box) meets(c box) bool {
+	for i := range c {
+		if t := b.test(c[i].of); t != nil && !t.meets(&c[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // and returns the box that holds where both do; possible is false where there is no such value.

@@ -14,7 +14,7 @@ func (r *Rules) Check(capabilities map[string][]payment.Capability) Diagnostics 
 	var ds Diagnostics
 	var covered []box
 	for _, route := range r.routes {
-		boxes, _ := route.outline()
+		boxes, _ := route.outline(r.domains)
 		covered = append(covered, boxes...)
 		for i := range route.candidates {
 			c := &route.candidates[i]
@@ -30,7 +30,7 @@ func (r *Rules) Check(capabilities map[string][]payment.Capability) Diagnostics 
 		p := &r.providers[i]
 		for _, c := range capabilities[p.Name] {
 			what := fmt.Sprintf("%s by %s", c.Operation, c.Method)
-			if !said[what] && !meet(covered, r.kindOf(c)) {
+			if !said[what] && !r.kindOf(c).meetsAny(covered) {
 				said[what] = true
 				ds = append(ds, p.label.diagnostic(Warning, fmt.Sprintf("%q offers %s, which no route covers", p.Name, what),
 					"Such payments fail with no_route."))
@@ -52,12 +52,12 @@ func (r *Rules) misfit(boxes []box, offers []payment.Capability) string {
 		takes = append(takes, fmt.Sprintf("%s by %s", c.Operation, c.Method))
 		whole, _ := kind.and(r.termsOf(c))
 		switch {
-		case meet(boxes, whole):
+		case whole.meetsAny(boxes):
 			return ""
-		case meet(boxes, kind):
+		case kind.meetsAny(boxes):
 			why = fmt.Sprintf("It takes %s, but never with what the route asks for together.", takes[len(takes)-1])
 			for _, t := range whole {
-				if both, _ := kind.and(box{t}); !meet(boxes, both) {
+				if both, _ := kind.and(box{t}); !both.meetsAny(boxes) {
 					why = fmt.Sprintf("The route's %s is none that it takes.", t.of.key)
 					break
 				}
@@ -70,12 +70,7 @@ func (r *Rules) misfit(boxes []box, offers []payment.Capability) string {
 	return why
 }
 
-func meet(boxes []box, b box) bool {
-	return slices.ContainsFunc(boxes, func(a box) bool {
-		_, possible := a.and(b)
-		return possible
-	})
-}
+func (b box) meetsAny(boxes []box) bool { return slices.ContainsFunc(boxes, b.meets) }
 
 // kindOf returns the box of a capability's operation and method.
 func (r *Rules) kindOf(c payment.Capability) box {

@@ -3,6 +3,7 @@ package routing
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -52,36 +53,42 @@ func (w codeWarner) Visit(n *ast.Node) {
 	if !ok {
 		return
 	}
-	switch value := value.(type) {
-	case *ast.StringNode:
-		w.check(key, value.Value, value)
-	case *ast.ArrayNode:
-		for _, element := range value.Nodes {
-			if text, ok := element.(*ast.StringNode); ok {
-				w.check(key, text.Value, text)
+	if list, ok := value.(*ast.ArrayNode); ok { // each at its own place
+		for _, element := range list.Nodes {
+			for _, text := range w.x.constantTexts(element) {
+				w.check(key, text, element)
 			}
 		}
-	default:
-		w.checkLocal(key, value)
+		return
+	}
+	for _, text := range w.x.constantTexts(value) {
+		w.check(key, text, value)
 	}
 }
 
-func (w codeWarner) checkLocal(key string, n ast.Node) {
+// constantTexts returns the texts that a constant, a list or a local is or holds.
+func (x *expression) constantTexts(n ast.Node) (texts []string) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return []string{n.Value}
+	case *ast.ArrayNode:
+		for _, element := range n.Nodes {
+			texts = append(texts, x.constantTexts(element)...)
+		}
+		return texts
+	}
 	_, segments, ok := spell(n)
 	if !ok || segments[0].name != "local" {
-		return
+		return nil
 	}
-	c := constant{members: w.x.locals}
+	c := constant{members: x.locals}
 	for _, s := range segments[1:] {
 		c = c.members[s.name]
 	}
 	if c.operand.list != nil {
-		for _, text := range c.operand.list.texts {
-			w.check(key, text, n)
-		}
-	} else if text, ok := c.operand.node.(*ast.StringNode); ok {
-		w.check(key, text.Value, n)
+		return c.operand.list.texts
 	}
+	return x.constantTexts(c.operand.node)
 }
 
 func (w codeWarner) check(key, value string, at ast.Node) {
@@ -94,7 +101,14 @@ func (w codeWarner) check(key, value string, at ast.Node) {
 	case value == "":
 	case closed && !slices.Contains(known, value):
 		fail(unknown(value, known))
+	case key == "currency" && !isCode(value, 3), key == "country" && !isCode(value, 2):
+		fail(fmt.Sprintf("It is the ISO code in capitals, like %s.", map[string]string{"currency": "COP", "country": "CO"}[key]))
 	case isBankField(key) && !payment.IsBankCode(value):
 		fail("Banks have four-digit PSE codes; GET /v1/banks lists them.")
 	}
+}
+
+// isCode reports whether s is made of n capitals.
+func isCode(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }

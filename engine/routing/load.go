@@ -122,7 +122,7 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 	if ds.HasErrors() {
 		return nil, ds
 	}
-	r.references = l.language.references
+	r.references, r.domains = l.language.references, l.language.domains
 	r.warnings = ds
 	return r, slices.Clone(ds)
 }

@@ -142,6 +142,7 @@ func newLanguage(locals map[string]constant) *language {
 	for key, part := range clockTexts {
 		l.references[key] = clockTextReference(key, part)
 	}
+	l.domains = newDomains(l.references)
 	return l
 }
 

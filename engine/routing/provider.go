@@ -147,6 +147,9 @@ func (l *loader) notificationSecret(a *hcl.Attribute) string {
 		l.fault(a.Expr.Range(), "notification_secret cannot be part of a URL",
 			"Use 1 to 128 letters, digits, hyphens or underscores.")
 	}
+	if ok {
+		l.warnInClear(a, text)
+	}
 	return text.Text
 }
 

@@ -23,6 +23,7 @@ type Rules struct {
 	routes     []*route
 	index      *index
 	references map[string]*reference // what conditions may read
+	domains    domains
 	warnings   Diagnostics
 	evaluators sync.Pool // of *evaluator
 }

@@ -99,6 +99,15 @@ func (l *loader) faultSecret(name string, e hcl.Expression) {
 		"Write it out: it is shown, and must be the same wherever the rules are used.")
 }
 
+// warnInClear warns of a secret that is written into the rules. Its source line is not shown.
+func (l *loader) warnInClear(a *hcl.Attribute, text Value) {
+	if !text.Secret {
+		at := l.sources[a.NameRange.Filename].span(a.NameRange)
+		l.add(at.diagnostic(Warning, a.Name+" stands here in clear",
+			`Whoever reads the rules can use it: write env("NAME") or file("path").`).WithoutSource())
+	}
+}
+
 // scalar reads text, a number or a boolean as text; a number that is written out keeps its digits.
 func (l *loader) scalar(a *hcl.Attribute) (Value, bool) {
 	v, ok := l.value(a.Expr)

@@ -70,6 +70,9 @@ func (l *loader) readWebhook(b *hcl.Block) {
 		case ok && len(key) < 16:
 			l.fault(a.Expr.Range(), "secret is too short", "Whoever guesses it can forge messages: take 16 characters or more.")
 		}
+		if ok {
+			l.warnInClear(a, text)
+		}
 		w.Secret = text.Text
 	}
 	if a := content.Attributes["events"]; a != nil {

@@ -155,9 +155,10 @@ func (x *expression) compile(text string) []condition {
 	}
 	var conditions []condition
 	parts := x.split(root)
-	for _, part := range parts {
+	for i, part := range parts {
 		x.reads = nil
 		o := x.lower(part.node)
+		parts[i].lowered = o.node
 		// It can be invalid without a fault: a local's fault is reported where the local is written.
 		if !x.isCondition(part.node, o) || len(x.faults) > 0 {
 			continue
@@ -177,11 +178,11 @@ func (x *expression) compile(text string) []condition {
 	if len(x.faults) > 0 {
 		return nil
 	}
-	x.warnAbsent(root)
-	if len(conditions) == len(parts) {
+	ast.Walk(&root, codeWarner{x})
+	if len(conditions) == len(parts) && len(x.faults) == 0 { // a code that does not exist is why a part never holds
 		x.warnConstant(parts, conditions)
 	}
-	ast.Walk(&root, codeWarner{x})
+	x.warnAbsent(root)
 	return conditions
 }
 
@@ -272,8 +273,9 @@ func tooDeep(text []rune) (at int, deep bool) {
 
 // part is one of the conditions that an outermost && joins.
 type part struct {
-	node ast.Node
-	text string
+	node    ast.Node
+	lowered ast.Node // what lower has made of it
+	text    string
 }
 
 // split takes the outermost && apart.
@@ -352,6 +354,7 @@ type language struct {
 	locals     map[string]constant
 	usedLocals map[string]bool // by conditions and by anything else
 	references map[string]*reference
+	domains    domains
 	parsing    *conf.Config
 	compiling  *conf.Config
 }
