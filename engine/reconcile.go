@@ -41,23 +41,27 @@ type Difference struct {
 // Reconciliation is what came of comparing a provider's statement with our payments.
 type Reconciliation struct {
 	Provider    string       `json:"provider"`
-	From        time.Time    `json:"from"` // the statement's first line
-	To          time.Time    `json:"to"`   // its last
+	From        time.Time    `json:"from"` // the statement's first line; of one without lines, 24 hours before To
+	To          time.Time    `json:"to"`   // its last; of one without lines, now
 	Lines       int          `json:"lines"`
 	Matched     int          `json:"matched"` // lines
 	Differences []Difference `json:"differences"`
 }
 
+// emptyStatement is the time that a statement without lines is compared with: it names none itself.
+const emptyStatement = 24 * time.Hour
+
 // Reconcile compares lines of a provider's books with the attempts that were handed over to it between the first and
-// the last of them. nil lines are read from the provider, where it tells its statement.
+// the last of them. nil lines are read from the provider, where it tells its statement. A statement without lines says
+// that they have nothing: it is compared with the attempts of the last 24 hours.
 //
 // Amounts are compared exactly. An amount, currency or key that differs becomes the event mismatch, and the payment,
 // unless it is final, is in doubt for a person. A line that says succeeded where we do not is a hint: the provider is asked
 // about the attempt, and only its answer counts. A line or an attempt that is only behind the other side, pending on
 // one of them, is matched. Nothing is handed over.
 //
-// It is ErrNotFound where the rules name no such provider, ErrStatement where there is no line to compare with, and a
-// *provider.Error where the provider's statement cannot be read.
+// It is ErrNotFound where the rules name no such provider, ErrStatement where it tells no statement or one without
+// end, and a *provider.Error where the provider's statement cannot be read.
 func (e *Engine) Reconcile(ctx context.Context, providerName string, lines []provider.StatementLine) (Reconciliation, error) {
 	if err := e.enter(); err != nil {
 		return Reconciliation{}, err
@@ -77,12 +81,13 @@ func (e *Engine) Reconcile(ctx context.Context, providerName string, lines []pro
 			return Reconciliation{}, err
 		}
 	}
-	if len(lines) == 0 {
-		return Reconciliation{}, fmt.Errorf("%w: it has no lines, so it covers no time and proves nothing", ErrStatement)
-	}
 	c := &comparison{
 		e: e, r: r, found: map[attemptID]int{}, payments: map[string]int{},
 		out: Reconciliation{Provider: r.name, Lines: len(lines), Differences: []Difference{}},
+	}
+	if len(lines) == 0 {
+		now := e.now().UTC()
+		c.out.From, c.out.To = now.Add(-emptyStatement), now
 	}
 	err := c.run(ctx, lines)
 	return c.out, err

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -196,10 +197,19 @@ func TestReconcileWithTheProvidersStatement(t *testing.T) {
 	b.providers["acme"].SetStatement()
 	b.providers["acme"].Always(providertest.Approve())
 	b.start(t)
-	if _, err := b.Reconcile(t.Context(), "acme", nil); !errors.Is(err, engine.ErrStatement) {
-		t.Errorf("an empty statement: %v", err)
+	if got := b.reconcile(t); got.Lines != 0 || len(got.Differences) != 0 || !got.From.Equal(epoch.Add(-24*time.Hour)) || !got.To.Equal(epoch) {
+		t.Errorf("neither side has anything: %+v", got)
 	}
+	old := b.pay(t, "order-0")
+	b.clock.Advance(24*time.Hour + 1)
 	first, second := b.pay(t, "order-1"), b.pay(t, "order-2")
+	got := b.reconcile(t)
+	b.wantClasses(t, got, engine.OursOnly, engine.OursOnly)
+	for _, d := range got.Differences {
+		if d.Payment == old.ID {
+			t.Errorf("an attempt of before the time that is compared: %+v", d)
+		}
+	}
 	b.providers["acme"].SetStatement(
 		[]provider.StatementLine{lineOf(second, 1, provider.Succeeded), lineOf(first, 1, provider.Pending)},
 		[]provider.StatementLine{lineOf(first, 1, provider.Succeeded)},
@@ -216,8 +226,28 @@ func TestReconcileWithTheProvidersStatement(t *testing.T) {
 	}
 }
 
+// circling is a provider whose statement names each page but the first as the one after it.
+type circling struct{ *providertest.Provider }
+
+func (circling) Statement(context.Context, string) (provider.StatementPage, error) {
+	return provider.StatementPage{Next: "2"}, nil
+}
+
+func TestReconcileStatementWithoutEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	b.configure = func(c *engine.Config) { c.Providers["acme"] = circling{b.providers["acme"].SetStatement()} }
+	b.start(t)
+	if _, err := b.Reconcile(t.Context(), "acme", nil); !errors.Is(err, engine.ErrStatement) || !strings.Contains(err.Error(), `page "2" as the page after itself`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestReadStatement(t *testing.T) {
 	t.Parallel()
+	if lines, err := engine.ReadStatement(strings.NewReader("key,amount,currency,status,created_at\n")); lines == nil || len(lines) > 0 || err != nil {
+		t.Errorf("a header alone: %#v, %v", lines, err)
+	}
 	const header = "key,reference,amount,currency,status,created_at\n"
 	const line = "k,r,10000.50,COP,succeeded,2026-11-21T15:04:05-05:00\n"
 	want := provider.StatementLine{
@@ -228,8 +258,7 @@ func TestReadStatement(t *testing.T) {
 		{name: "the columns in order", file: header + line},
 		{name: "by name, with others between", file: "\ufeffstatus,note,created_at,reference,key,currency,amount\n" +
 			"succeeded,\"a, b\",2026-11-21T20:04:05Z,r,k,COP,10000.5\n"},
-		{"nothing", "", "it has no lines"},
-		{"a header alone", header, "it has no lines"},
+		{"nothing", "", "it is empty: its first line names the columns"},
 		{"a column is missing", "key,amount,currency,status\n", "line 1: the column created_at is missing"},
 		{"a column twice", "key,key,amount,currency,status,created_at\n", "line 1: the column key is given twice"},
 		{"a cell is missing", header + line + "k,r,1\n", "line 3, column 1: wrong number of fields"},

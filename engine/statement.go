@@ -29,7 +29,7 @@ var statementStatuses = []provider.Status{
 // key (the attempt's), reference (the provider's own id), amount (like 10000.50), currency (COP), status (pending,
 // authorized, succeeded, rejected, expired or failed) and created_at (like 2026-11-21T15:04:05-05:00). key or
 // reference may be left out, and empty where the other is filled; other columns are not looked at. It has at most
-// 100,000 lines. The error is ErrStatement with the line and the column at fault.
+// 100,000 lines, and may have none. The error is ErrStatement with the line and the column at fault.
 func ReadStatement(file io.Reader) ([]provider.StatementLine, error) {
 	r := csv.NewReader(file)
 	header, err := r.Read()
@@ -49,10 +49,10 @@ func ReadStatement(file io.Reader) ([]provider.StatementLine, error) {
 			return nil, fmt.Errorf("%w: line 1: the column %s is missing; the columns are %s", ErrStatement, name, strings.Join(statementColumns, ", "))
 		}
 	}
-	var lines []provider.StatementLine
+	lines := []provider.StatementLine{}
 	for {
 		record, err := r.Read()
-		if errors.Is(err, io.EOF) && len(lines) > 0 {
+		if errors.Is(err, io.EOF) {
 			return lines, nil
 		}
 		if err != nil {
@@ -74,7 +74,7 @@ func unreadable(err error) error {
 	var syntax *csv.ParseError
 	switch {
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%w: it has no lines", ErrStatement)
+		return fmt.Errorf("%w: it is empty: its first line names the columns, %s", ErrStatement, strings.Join(statementColumns, ", "))
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%w: line %d, column %d: %w", ErrStatement, syntax.Line, syntax.Column, syntax.Err)
 	}
@@ -146,6 +146,9 @@ func (e *Engine) fetchStatement(ctx context.Context, r *running, p provider.Prov
 		}
 		for id, i := range added {
 			seen[id] = i
+		}
+		if answer.Next == page && page != "" {
+			return nil, fmt.Errorf("%w: provider %q tells page %.64q as the page after itself; hand in a file", ErrStatement, r.name, page)
 		}
 		if page = answer.Next; page == "" {
 			return lines, nil

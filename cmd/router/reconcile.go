@@ -26,7 +26,7 @@ func newReconcileCmd() command {
 			"  ours_only       they do not have what we have as executed, or as perhaps executed, between the first line and the last\n" +
 			"  theirs_only     they have what we do not know, or have as not executed\n" +
 			"  paid_twice      one of several successes of one payment\n\n" +
-			"It exits with 1 unless all is matched. The key needs the scope admin.\n" + clientDetails,
+			"A statement without lines is compared with the last 24 hours. It exits with 1 unless all is matched. The key needs the scope admin.\n" + clientDetails,
 		example: "  router reconcile coopcentral\n  router reconcile tumipay june.csv",
 		setup: func(flags *flag.FlagSet) action {
 			c := clientFlag(flags)
@@ -76,5 +76,9 @@ func printReconciliation(w io.Writer, r engine.Reconciliation) {
 		fmt.Fprintln(t, strings.Join([]string{string(d.Class), d.Payment, d.Key, d.Reference, d.Message}, "\t"))
 	}
 	_ = t.Flush()
+	if r.Lines == 0 {
+		fmt.Fprintf(w, "the statement has no lines: theirs is none; compared with our attempts from %s to %s\n", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
+		return
+	}
 	fmt.Fprintf(w, "%d of %s matched, from %s to %s\n", r.Matched, count(r.Lines, "line"), r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
 }

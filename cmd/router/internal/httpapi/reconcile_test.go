@@ -32,7 +32,7 @@ func TestReconcile(t *testing.T) {
 			`"class":"amount_differs","message":"amount: ours 20000.00, theirs 20000.01","payment":"` + p.ID + `","attempt":1`,
 		},
 		{"a faulty line", "acme", "text/csv", header + line("20.000,00"), http.StatusUnprocessableEntity, "line 2"},
-		{"no line", "acme", "text/csv", header, http.StatusUnprocessableEntity, "it has no lines"},
+		{"no line", "acme", "text/csv", header, http.StatusOK, `"lines":0,"matched":0,"differences":[{"class":"ours_only"`},
 		{"nothing, from a provider that tells nothing", "acme", "", "", http.StatusUnprocessableEntity, `provider \"acme\" tells none`},
 		{"JSON", "acme", "application/json", "{}", http.StatusUnsupportedMediaType, "text/csv"},
 		{"an unknown provider", "nobody", "text/csv", header + line("20000"), http.StatusNotFound, "not_found"},
