@@ -57,6 +57,20 @@ func (e *Engine) identify(ctx context.Context, block routing.Provider, config pr
 	return now, known || other, nil
 }
 
+// inForce notes that the provider is in force from now on.
+func (r *running) inForce(now time.Time) {
+	if r.otherAccount {
+		r.account.Since = now
+	}
+	r.secrets.inForce(now)
+}
+
+// keepIdentity writes down what a provider that is in force is told apart by.
+func (e *Engine) keepIdentity(ctx context.Context, r *running) {
+	e.keepAccount(ctx, r)
+	e.keepSecrets(ctx, r)
+}
+
 // keepAccount writes down what a label stands for. Should that fail, the next start takes the account for a new one,
 // which is the safe side.
 func (e *Engine) keepAccount(ctx context.Context, r *running) {

@@ -73,13 +73,11 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	for _, r := range next.providers {
-		if r.otherAccount {
-			r.account.Since = e.now()
-		}
+		r.inForce(e.now())
 	}
 	e.state.Store(next)
 	for _, r := range next.providers {
-		e.keepAccount(ctx, r)
+		e.keepIdentity(ctx, r)
 	}
 	e.refreshFacts()
 	e.startLoops()

@@ -18,14 +18,22 @@ import (
 // Notify takes a provider's webhook. It returns nil as soon as the webhook is durable; what it is about is
 // then looked up in the background. A webhook is a hint: it changes nothing by itself, however often, early,
 // late or forged it arrives. The path's secret is compared in constant time; an unknown provider and a wrong
-// secret are ErrNotFound alike.
+// secret are ErrNotFound alike. After the rules gave a provider another secret, the earlier one is taken for as long as
+// a payment of then is not finished.
 func (e *Engine) Notify(ctx context.Context, providerName, secret string, n provider.Notification) error {
 	if err := e.enter(); err != nil {
 		return err
 	}
 	defer e.leave()
 	r := e.provider(providerName)
-	if r == nil || !sameSecret(r.notificationSecret, secret) {
+	taken := false
+	if r != nil {
+		var err error
+		if taken, err = e.takesSecret(ctx, r, secret); err != nil {
+			return err
+		}
+	}
+	if !taken {
 		return fmt.Errorf("engine: no webhook path of that name and secret: %w", ErrNotFound)
 	}
 	if _, ok := provider.WithNotifications(r.Provider); !ok {

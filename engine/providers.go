@@ -25,6 +25,7 @@ type running struct {
 	info               provider.Info // as it was after Configure
 	keyRetention       time.Duration
 	notificationSecret string
+	secrets            secretHistory // set before it is put into force
 	notificationURL    string
 	account            account                          // set before it is put into force
 	otherAccount       bool                             // than its label stood for before
@@ -131,6 +132,10 @@ func (e *Engine) prepareNotifications(ctx context.Context, r *running, block rou
 			return fmt.Errorf("engine: provider %q: its webhook secret could not be kept: %w", r.name, err)
 		}
 		r.notificationSecret = string(stored)
+	}
+	var err error
+	if r.secrets, err = e.secretsOf(ctx, r.name, r.notificationSecret); err != nil {
+		return err
 	}
 	if e.config.PublicURL != "" {
 		r.notificationURL = e.config.PublicURL + "/v1/notifications/" + r.name + "/" + r.notificationSecret

@@ -131,9 +131,7 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 	}
 	e.change(func(s *state) {
 		for _, r := range started {
-			if r.otherAccount {
-				r.account.Since = e.now()
-			}
+			r.inForce(e.now())
 		}
 		*s = *next
 		for _, block := range s.rules.Providers() {
@@ -143,7 +141,7 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 	})
 	failpoint.Pass(failpoint.RulesSwapped)
 	for _, r := range started {
-		e.keepAccount(context.WithoutCancel(ctx), r)
+		e.keepIdentity(context.WithoutCancel(ctx), r)
 	}
 	e.tending.wake() // checks the new ones
 	e.log.Info("the rules were reloaded", "before", before.rules.Hash(), "rules", next.rules.Hash())
@@ -181,15 +179,22 @@ func (e *Engine) drain(gone, replaced []*running) {
 	}
 }
 
-// isNeeded reports whether a payment that is not finished is with that provider.
+// isNeeded reports whether a payment that is not finished is with that provider, as far as the store can tell.
 func (e *Engine) isNeeded(providerName string) bool {
+	unfinished, err := e.hasUnfinished(context.Background(), providerName, time.Time{})
+	return unfinished || err != nil
+}
+
+// hasUnfinished reports whether a payment that is not finished is with that provider. Where before is not zero, only
+// payments that were made before it count.
+func (e *Engine) hasUnfinished(ctx context.Context, providerName string, before time.Time) (bool, error) {
 	for _, status := range []payment.Status{payment.Processing, payment.Pending, payment.InDoubt} {
-		page, err := e.store.List(context.Background(), store.Filter{Provider: providerName, Status: status, Limit: 1})
+		page, err := e.store.List(ctx, store.Filter{Provider: providerName, Status: status, CreatedBefore: before, Limit: 1})
 		if err != nil || len(page.Payments) > 0 {
-			return true
+			return err == nil, err
 		}
 	}
-	return false
+	return false, nil
 }
 
 // names reports whether the rules have that provider.
