@@ -202,7 +202,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, kind: s.api.kind(r.Method, r.URL.Path), body: body}
 	s.records = append(s.records, record{r.Method, r.URL.RequestURI(), r.Header, string(body), s.now()})
 	if c.kind == "" {
-		s.page(w, r)
+		s.page(w, r, c.form())
 		return
 	}
 	s.counts[c.kind]++

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -114,27 +114,24 @@ func pesos(cents int64) string {
 var bogota = time.FixedZone("-05", -5*60*60)
 
 // page is the page of the bank or the provider, where a payer approves or declines and is sent back.
-func (s *Simulator) page(w http.ResponseWriter, r *http.Request) {
+func (s *Simulator) page(w http.ResponseWriter, r *http.Request, form url.Values) {
 	ch := s.byID(r.URL.Query().Get("pay"))
 	if ch == nil || len(ch.returns) == 0 {
 		http.NotFound(w, r)
 		return
 	}
-	decision := r.URL.Query().Get("decision")
-	if r.Method != http.MethodPost || decision == "" {
+	if r.Method != http.MethodPost {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(w, "<!DOCTYPE html><title>Pago</title><p>%s COP", pesos(ch.cents))
-		for _, choice := range []string{"approved", "rejected"} {
-			fmt.Fprintf(w, `<form method="post" action="%s&amp;decision=%s"><button>%[2]s</button></form>`,
-				html.EscapeString(r.URL.RequestURI()), choice)
-		}
+		fmt.Fprintf(w, `<!DOCTYPE html><title>Pago</title><form method="post"><p>%s COP
+<button name="decision" value="approve">Pagar</button><button name="decision" value="decline">Rechazar</button></form>`, pesos(ch.cents))
 		return
 	}
-	if ch.status == "expired" || s.settle(ch.id, decision) != nil {
+	status := map[string]string{"approve": "approved", "decline": "rejected"}[form.Get("decision")]
+	if ch.status != "pending" || s.settle(ch.id, status) != nil {
 		http.Error(w, "La transacción ya no se puede pagar.", http.StatusGone)
 		return
 	}
-	http.Redirect(w, r, ch.returns[decision], http.StatusSeeOther)
+	http.Redirect(w, r, ch.returns[status], http.StatusSeeOther)
 }
 
 // pageURL is where a payer pays ch.

@@ -70,7 +70,7 @@ func (t tumiPay) serve(s *Simulator, c *call) answer {
 var tumiPayBanks = []map[string]any{
 	{"code": "0", "name": "A continuación seleccione su banco", "image": nil}, {"code": "1077", "name": "BANKA", "image": nil},
 	{"code": "1007", "name": "BANCOLOMBIA", "image": "https://cdn.example/bancolombia.png"},
-	{"code": "1051", "name": "BANCO DAVIVIENDA", "image": ""}, {"code": "1507", "name": "NEQUI", "image": nil},
+	{"code": "1022", "name": "BANCO UNION COLOMBIANO", "image": ""}, {"code": "1507", "name": "NEQUI", "image": nil},
 }
 
 // php writes JSON as PHP does, whose empty objects are lists: slashes and what is not ASCII are escaped.
@@ -138,6 +138,10 @@ func tumiPayFaults(fields map[string]any) map[string]any {
 	is("customer_data.phone_number", digits.MatchString(text(payer, "phone_number")))
 	is("customer_data.email", mail.MatchString(text(payer, "email")))
 	is("customer_data.full_name", text(payer, "full_name") != "")
+	if payer["bank"] != nil || payer["person_type"] != nil {
+		is("customer_data.bank", digits.MatchString(text(payer, "bank")))
+		is("customer_data.person_type", slices.Contains([]string{"NATURAL", "JURIDICA"}, text(payer, "person_type")))
+	}
 	if minutes, ok := fields["expiration_time"]; ok {
 		n, _ := minutes.(json.Number)
 		is("expiration_time", wholeNumber.MatchString(n.String()))
@@ -182,10 +186,14 @@ func (tumiPay) create(s *Simulator, c *call) answer {
 	for _, name := range []string{"reference", "amount", "currency", "payment_method", "redirect_url", "ipn_url", "description"} {
 		echo[name] = fields[name]
 	}
-	return tumiPaySuccess(http.StatusCreated, map[string]any{ // the status of a success is not documented for this call: something was created
+	made := map[string]any{
 		"ticket": ch.id, "date": tumiPayDate(ch.created), "payment_url": pageURL(c, "/payments/main", ch) + "&s=" + ch.id,
 		"transaction": echo,
-	})
+	}
+	if payer["bank"] != nil && strings.Contains(c.URL.Path, "/v2/") { // straight to the bank, without an echo ("Back to back")
+		made = map[string]any{"ticket": ch.id, "payment_url": pageURL(c, "/PSEUserRegister/StartTransaction.htm", ch), "type": "pse_payment"}
+	}
+	return tumiPaySuccess(http.StatusCreated, made) // the status of a success is not documented for this call: something was created
 }
 
 func tumiPayDate(t time.Time) string { return t.In(bogota).Format(time.DateTime) }
