@@ -3,33 +3,55 @@ package conformance_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 )
 
-// overlooked are the refusals that a bug forgets, by the text of their reason.
-var overlooked = map[string]string{
-	"submit/required-fields":   "needs payer.document.number",
-	"submit/field-lengths":     "of at most",
-	"submit/field-patterns":    "only in the form",
-	"amounts/least":            " or more, not",
-	"amounts/greatest":         " or less, not",
-	"amounts/other-currency":   "takes COP, not",
-	"amounts/no-cents":         "whole amounts",
-	"documents/others-refused": "takes CC",
-	"submit/undeclared-method": " by ",
+// charge is how acme writes a transaction.
+type charge struct {
+	ID        string            `json:"id"`
+	Key       string            `json:"key"`
+	Operation payment.Operation `json:"operation"`
+	Amount    payment.Money     `json:"amount"`
+	Currency  string            `json:"currency"`
+	Status    string            `json:"status"`
+	URL       string            `json:"url"`
+	Bank      string            `json:"bank,omitzero"`
+	Secret    string            `json:"secret,omitzero"`
+}
+
+var words = map[string]provider.Status{
+	"pending": provider.Pending, "approved": provider.Succeeded, "rejected": provider.Rejected, "expired": provider.Expired,
+}
+
+func outcome(c charge) (provider.Outcome, error) {
+	o := provider.Outcome{Status: words[c.Status], Key: c.Key, Reference: c.ID, Amount: c.Amount, Currency: c.Currency}
+	if o.Status == "" || o.Key == "" {
+		return provider.Outcome{}, provider.Errorf(provider.CodeUnknown, "acme: its answer cannot be read")
+	}
+	if o.Status == provider.Pending && c.Operation == payment.PayIn {
+		o.Action = payment.Redirect(c.URL)
+	}
+	return o, nil
 }
 
 func (p *acme) Submit(ctx context.Context, a provider.Attempt) (provider.Outcome, error) {
-	r := &a.Payment
+	p.note("submitting")
+	if p.has("deadlines/next-call") && p.was("gave up") {
+		return provider.Outcome{}, provider.Errorf(provider.CodeUnavailable, "acme: busy")
+	}
+	if p.has("deadlines/over-before") && ctx.Err() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
 	if err := p.refuse(ctx, a); err != nil {
 		return provider.Outcome{}, err
 	}
+	r := &a.Payment
 	c := charge{Key: a.Key, Operation: r.Operation, Amount: r.Amount, Currency: r.Currency, Bank: r.Payer.Bank}
 	path := "/charges"
 	switch p.bug {
@@ -41,40 +63,82 @@ func (p *acme) Submit(ctx context.Context, a provider.Attempt) (provider.Outcome
 		c.Currency = "USD"
 	case "submit/operation":
 		c.Operation = payment.PayOut
-	case "idempotency/same-key-one-charge":
-		if a.Resend {
-			c.Key += "-again"
-		}
-	case "idempotency/after-restart":
-		if a.Resend && !p.was("sent") {
-			c.Key += "-again"
-		}
-	case "idempotency/after-lost-answer":
-		if a.Resend && p.was("lost") {
-			c.Key += "-again"
-		}
-	case "idempotency/two-keys-two-charges":
-		c.Key = a.PaymentID[4:24]
 	case "submit/key-sent":
 		c.Key = strings.ToUpper(c.Key)
+	case "idempotency/two-keys-two-charges":
+		c.Key = a.PaymentID[4:24]
+	case "banks/unlisted":
+		c.Bank = "1007"
 	case "privacy/secrets-in-bodies":
 		c.Secret = p.conf["client_secret"]
 	case "privacy/paths":
 		path += "?document=" + url.QueryEscape(r.Payer.Document.Number)
 	}
-	status, answer, err := p.call(ctx, http.MethodPost, path, c)
-	if p.has("submit/one-call") && err == nil || p.has("ambiguity/no-own-repeat") && err != nil {
-		status, answer, err = p.call(ctx, http.MethodPost, path, c)
+	p.mu.Lock()
+	p.last = a.Key
+	p.mu.Unlock()
+	if owner := p.world.owner(a.Key, p); a.Resend && p.sendsAnew(ctx, a, owner) {
+		c.Key += "-again"
 	}
-	var o provider.Outcome
-	if err == nil {
-		o, err = p.readCharge(ctx, status, answer)
+	shared := p.has("idempotency/parallel-attempts") && !a.Resend && p.meets()
+	got := p.call(ctx, http.MethodPost, path, c)
+	if p.has("submit/one-call") && got.err == nil || p.has("ambiguity/no-own-repeat") && got.err != nil {
+		got = p.call(ctx, http.MethodPost, path, c)
 	}
-	p.note("sent")
-	if err != nil {
-		p.note("lost")
+	for name, is := range misreadings {
+		if is(got) {
+			p.note(name + " " + a.Key)
+		}
+	}
+	if misreadings["delay"](got) {
+		p.note("gave up")
+	}
+	if p.has("privacy/logs") {
+		p.world.logs.add(string(got.body))
+	}
+	o, err := p.readCharge(got)
+	if shared {
+		o.Reference = "acme-shared"
 	}
 	return p.misreport(a, o), err
+}
+
+// sendsAnew reports whether a bug makes another charge of an attempt that is sent again.
+func (p *acme) sendsAnew(ctx context.Context, a provider.Attempt, owner *acme) bool {
+	switch p.bug {
+	case "idempotency/same-key-one-charge":
+		return true
+	case "idempotency/concurrent-one-charge":
+		return p.meets()
+	case "idempotency/after-restart":
+		return owner != p
+	case "idempotency/after-lost-answer":
+		return p.was("drop-after " + a.Key)
+	case "idempotency/after-garbled-answer":
+		return p.was("garble " + a.Key)
+	case "idempotency/after-lost-request":
+		return p.was("drop-before " + a.Key)
+	case "idempotency/long-after":
+		before := p.token
+		_, _ = p.Balance(ctx)
+		return before != "" && p.token != before
+	case "idempotency/after-approval":
+		o, _ := p.Lookup(ctx, provider.Query{Key: a.Key})
+		return o.Status == provider.Succeeded
+	}
+	return false
+}
+
+// overlooked are the refusals that a bug forgets, by the text of their reason.
+var overlooked = map[string]string{
+	"submit/required-fields":   "needs payer.document.number",
+	"submit/field-lengths":     "of at most",
+	"submit/field-patterns":    "only in the form",
+	"amounts/least":            " or more, not",
+	"amounts/greatest":         " or less, not",
+	"amounts/other-currency":   "takes COP, not",
+	"amounts/no-cents":         "whole amounts",
+	"documents/others-refused": "takes CC",
 }
 
 // refuse is what acme checks before it calls anybody.
@@ -82,13 +146,12 @@ func (p *acme) refuse(ctx context.Context, a provider.Attempt) error {
 	r := &a.Payment
 	info := p.Info()
 	capability := payment.CapabilityFor(info.Capabilities, r.Operation, r.Method)
-	if capability == nil {
-		if p.has("submit/undeclared-method") {
-			return nil
-		}
+	switch {
+	case capability == nil && p.has("submit/undeclared-method"):
+		return nil
+	case capability == nil:
 		return provider.Errorf(provider.CodeInvalid, "acme: it does not take %s by %s", r.Operation, r.Method)
-	}
-	if a.Key == "" && !p.has("submit/no-key") {
+	case a.Key == "" && !p.has("submit/no-key"):
 		return provider.Errorf(provider.CodeInvalid, "acme: an attempt without a key")
 	}
 	for _, refusal := range capability.Refusals(r) {
@@ -98,25 +161,27 @@ func (p *acme) refuse(ctx context.Context, a provider.Attempt) error {
 			if p.has("privacy/refusals") {
 				e.Message += ": " + r.Payer.Document.Number
 			}
+			if p.has("load/refusals") && p.note("refused") > 100 {
+				p.call(ctx, http.MethodPost, "/charges", "refused")
+			}
 			return e
 		}
 	}
-	if p.has("documents/declared-taken") && r.Payer.Document.Type == payment.CE {
-		return provider.Errorf(provider.CodeInvalid, "acme: no CE")
-	}
-	if p.has("submit/name-parts") && r.Operation == payment.PayIn && r.Payer.Name == "" {
-		return provider.Errorf(provider.CodeInvalid, "acme: the full name")
-	}
-	if r.Operation != payment.Bill {
+	switch {
+	case p.has("documents/declared-taken") && r.Payer.Document.Type == payment.CE,
+		p.has("submit/name-parts") && r.Operation == payment.PayIn && r.Payer.Name == "",
+		p.has("submit/taken") && r.Operation == payment.Bill:
+		return provider.Errorf(provider.CodeInvalid, "acme: it does not like it")
+	case r.Operation != payment.Bill:
 		return nil
 	}
 	bill, err := p.Bill(ctx, r.Bill.Biller, r.Bill.Reference)
-	switch {
-	case p.has("bills/unknown-biller"):
+	switch other := bill.Amount.Minor() - r.Amount.Minor(); {
+	case p.has("bills/unknown-biller") && r.Bill.Biller == "conformance", p.has("amounts/no-cents") && other == -1:
 		return nil
 	case err != nil:
 		return err
-	case bill.Amount != r.Amount && !a.Resend && !p.has("bills/other-amount"):
+	case other != 0 && !a.Resend && !p.has("bills/other-amount"):
 		e := provider.Errorf(provider.CodeInvalid, "acme: the bill has another amount")
 		e.Field = "amount"
 		return e
@@ -125,42 +190,28 @@ func (p *acme) refuse(ctx context.Context, a provider.Attempt) error {
 }
 
 // readCharge is what an answer to a hand-over means.
-func (p *acme) readCharge(ctx context.Context, status int, answer []byte) (provider.Outcome, error) {
+func (p *acme) readCharge(r reply) (provider.Outcome, error) {
 	var c charge
-	unread := json.Unmarshal(answer, &c) != nil
-	switch {
-	case status == http.StatusTooManyRequests && !p.has("ambiguity/too-many-requests"):
+	unread := json.Unmarshal(r.body, &c) != nil
+	switch err := r.problem(); {
+	case p.misled(r):
+		return provider.Outcome{Status: provider.Succeeded}, nil
+	case p.misreads("ambiguity/", r):
+		return provider.Outcome{}, provider.Errorf(provider.CodeUnavailable, "acme: surely not")
+	case err != nil:
+		return provider.Outcome{}, err
+	case r.status == http.StatusTooManyRequests && !p.has("ambiguity/too-many-requests"):
 		return provider.Outcome{}, provider.Errorf(provider.CodeUnavailable, "acme: too many requests")
-	case status == http.StatusUnauthorized && !p.has("ambiguity/unauthorized"):
+	case r.status == http.StatusUnauthorized && !p.has("ambiguity/unauthorized"):
 		return provider.Outcome{}, provider.Errorf(provider.CodeUnauthorized, "acme: the token is refused")
-	case status == http.StatusUnprocessableEntity:
+	case p.bug == "privacy/errors-"+strconv.Itoa(r.status):
+		return provider.Outcome{}, provider.Errorf(provider.CodeUnknown, "acme: %s", r.body)
+	case r.status == http.StatusUnprocessableEntity:
 		return provider.Outcome{}, provider.Errorf(provider.CodeInvalid, "acme: it refuses the payment")
-	case strings.HasPrefix(p.bug, "privacy/errors-") && strings.HasSuffix(p.bug, nameOf(status)):
-		return provider.Outcome{}, provider.Errorf(provider.CodeUnknown, "acme: %s", answer)
-	case status == 500 && p.has("ambiguity/html-500"), status == 502 && p.has("ambiguity/html-502"),
-		status == 504 && p.has("ambiguity/empty-504"), status == 204 && p.has("ambiguity/no-content-204"),
-		status == 201 && len(answer) == 0 && p.has("ambiguity/empty-201"),
-		status == 200 && p.has("ambiguity/"+bodyOf(answer)+"-200"):
-		return provider.Outcome{}, provider.Errorf(provider.CodeUnavailable, "acme: %d", status)
-	case unread || status != http.StatusOK && status != http.StatusCreated && status != http.StatusConflict:
-		if p.has("ambiguity/garble") && status == http.StatusCreated && len(answer) > 0 {
-			return provider.Outcome{}, provider.Errorf(provider.CodeUnavailable, "acme: half an answer")
-		}
+	case unread || r.status != http.StatusOK && r.status != http.StatusCreated && r.status != http.StatusConflict:
 		return provider.Outcome{}, errUnclear
 	}
-	return p.outcome(c)
-}
-
-// nameOf names the status as the checks do.
-func nameOf(status int) string { return fmt.Sprintf("-%d", status) }
-
-// bodyOf names the body as the checks do.
-func bodyOf(answer []byte) string {
-	known := map[string]string{"": "empty", "{}": "object", "[]": "list", "null": "null", `{"status":`: "trailing"}
-	if strings.HasPrefix(string(answer), "<html>") {
-		return "html"
-	}
-	return known[string(answer)]
+	return outcome(c)
 }
 
 // misreport are the bugs of an outcome.
@@ -173,6 +224,8 @@ func (p *acme) misreport(a provider.Attempt, o provider.Outcome) provider.Outcom
 		o.Status = "done"
 	case "submit/true-status":
 		o.Status, o.Action = provider.Succeeded, nil
+	case "submit/reference":
+		o.Reference = ""
 	case "submit/echo":
 		o.Amount = payment.MoneyOfMinor(o.Amount.Minor() + 1)
 	case "submit/redirect":
@@ -187,49 +240,4 @@ func (p *acme) misreport(a provider.Attempt, o provider.Outcome) provider.Outcom
 		}
 	}
 	return o
-}
-
-func (p *acme) Lookup(ctx context.Context, q provider.Query) (provider.Outcome, error) {
-	if q.Key == "" {
-		if p.has("lookup/empty") {
-			return provider.Outcome{Status: provider.Absent}, nil
-		}
-		return provider.Outcome{}, provider.Errorf(provider.CodeInvalid, "acme: a look-up needs the key")
-	}
-	if p.has("lookup/by-key") && q.Reference == "" {
-		return provider.Outcome{Status: provider.Absent}, nil
-	}
-	status, answer, err := p.call(ctx, http.MethodGet, "/charges?key="+url.QueryEscape(q.Key), nil)
-	if err != nil {
-		return provider.Outcome{}, errUnclear
-	}
-	var c charge
-	switch unread := json.Unmarshal(answer, &c) != nil; {
-	case status == http.StatusNotFound && p.has("lookup/unknown-key"):
-		return provider.Outcome{Status: provider.Failed}, nil
-	case status == http.StatusNotFound:
-		return provider.Outcome{Status: provider.Absent}, nil
-	case status == 500 && p.has("lookup/html-500"), status == 200 && p.has("lookup/"+bodyOf(answer)+"-200"):
-		return provider.Outcome{Status: provider.Absent}, nil
-	case unread && status == 200 && p.has("lookup/garble") && len(answer) > 15 && answer[0] == '{':
-		return provider.Outcome{Status: provider.Absent}, nil
-	case unread || status != http.StatusOK:
-		return provider.Outcome{}, errUnclear
-	}
-	o, err := p.outcome(c)
-	if err != nil {
-		return o, err
-	}
-	switch {
-	case p.has("lookup/rejected") && o.Status == provider.Rejected, p.has("lookup/approved") && o.Status == provider.Succeeded,
-		p.has("lookup/expired") && o.Status == provider.Expired:
-		o.Status = provider.Pending
-	case p.has("lookup/pending") && o.Status == provider.Pending:
-		o.Status = provider.Authorized
-	case p.has("amounts/lookup-echo"):
-		o.Amount = payment.MoneyOfMinor(o.Amount.Minor() + 1)
-	case p.has("lookup/changes-nothing"):
-		_, _, _ = p.call(ctx, http.MethodPost, "/charges", charge{Key: q.Key, Operation: q.Operation, Amount: payment.Pesos(20_000), Currency: "COP"})
-	}
-	return o, nil
 }

@@ -3,15 +3,16 @@ package conformance_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
@@ -19,33 +20,98 @@ import (
 
 // acme is a small provider that keeps every rule, but for the one that bug names.
 type acme struct {
-	bug  string
-	http *http.Client
-	conf provider.Config
+	bug    string
+	world  *world
+	http   *http.Client
+	conf   provider.Config
+	meet   chan struct{} // where two calls meet
+	closed chan struct{}
 
 	mu    sync.Mutex
 	token string
-	noted map[string]bool // what bugs remember
+	last  string         // the key of the newest attempt
+	noted map[string]int // what bugs remember
 }
 
-func newAcme(bug string) *acme {
-	return &acme{bug: bug, noted: map[string]bool{}, http: &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// world is what bugs remember over restarts.
+type world struct {
+	mu     sync.Mutex
+	owners map[string]*acme // who first had the attempt with that key
+	lists  int
+	logs   lockedBuilder
+}
+
+type lockedBuilder struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuilder) add(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text.WriteString(text)
+}
+
+func (b *lockedBuilder) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func newWorld() *world { return &world{owners: map[string]*acme{}} }
+
+func (w *world) open(bug string) *acme {
+	transport := &http.Transport{MaxResponseHeaderBytes: 64 << 10}
+	p := &acme{bug: bug, world: w, noted: map[string]int{}, meet: make(chan struct{}), closed: make(chan struct{}), http: &http.Client{
+		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	switch bug {
+	case "hostile/tls-verified":
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	case "hostile/no-redirect":
+		p.http.CheckRedirect = nil
+	case "hostile/huge-header":
+		transport.MaxResponseHeaderBytes = 0
+	}
+	return p
+}
+
+// owner returns who first had the attempt with that key: p where it is new and claimed.
+func (w *world) owner(key string, claimant *acme) *acme {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.owners[key] == nil && claimant != nil {
+		w.owners[key] = claimant
+	}
+	return w.owners[key]
 }
 
 func (p *acme) has(bugs ...string) bool { return slices.Contains(bugs, p.bug) }
 
-func (p *acme) note(what string) {
+// note remembers that something happened, and returns how often.
+func (p *acme) note(what string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.noted[what] = true
+	p.noted[what]++
+	return p.noted[what]
 }
 
 func (p *acme) was(what string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.noted[what]
+	return p.noted[what] > 0
+}
+
+// meets waits a moment for another call that waits here, and reports whether one came.
+func (p *acme) meets() bool {
+	select {
+	case p.meet <- struct{}{}:
+		return true
+	case <-p.meet:
+		return true
+	case <-time.After(20 * time.Millisecond):
+		return false
+	}
 }
 
 func (p *acme) Info() provider.Info {
@@ -76,9 +142,9 @@ func (p *acme) Info() provider.Info {
 
 // misdeclare are the bugs of Info.
 func (p *acme) misdeclare(info *provider.Info) {
-	switch c := &info.Capabilities[0]; p.bug {
+	switch payin, bill := &info.Capabilities[0], &info.Capabilities[1]; p.bug {
 	case "contract/info-valid":
-		c.Decimals = 1
+		payin.Decimals = 1
 	case "contract/name":
 		info.Name = "Acme Inc."
 	case "contract/version":
@@ -92,55 +158,64 @@ func (p *acme) misdeclare(info *provider.Info) {
 	case "contract/undeclared-refused":
 		info.Abilities = slices.DeleteFunc(info.Abilities, func(a provider.Ability) bool { return a == provider.BalanceOf })
 	case "contract/capabilities-once":
-		info.Capabilities = append(info.Capabilities, info.Capabilities[1])
+		info.Capabilities = append(info.Capabilities, *bill)
+	case "contract/amount-bounds":
+		bill.AmountMin = payment.Pesos(-1)
+	case "contract/currencies":
+		bill.Currencies = append(bill.Currencies, "pesos")
 	case "contract/document-types":
-		info.Capabilities[1].DocumentTypes = []payment.DocumentType{"DNI"}
+		bill.DocumentTypes = []payment.DocumentType{"DNI"}
 	case "contract/recovery":
-		c.Recovery.AbsentAfter = -1
+		payin.Recovery.AbsentAfter = -1
 	case "contract/abandon-redirects-only":
-		info.Capabilities[1].Recovery.AbandonIfUnanswered = true
+		bill.Recovery.AbandonIfUnanswered = true
 	case "contract/assumptions":
 		info.Assumptions = []string{" "}
 	case "config/names":
 		info.Config = append(info.Config, provider.ConfigField{Name: "Unit", Type: provider.String, Doc: "of amounts"})
 	case "config/documented":
 		info.Config[1].Doc = ""
+	case "config/base-url":
+		info.Config[0].Required = false
 	case "config/secrets-marked":
 		info.Config[2].Secret = false
+	case "submit/reference":
+		payin.Recovery.LookupByKey = false
 	}
+}
+
+// accepted are the faults of a configuration that a bug overlooks.
+var accepted = map[string]func(provider.ConfigFault) bool{
+	"config/unknown-refused":   func(f provider.ConfigFault) bool { return strings.Contains(f.Message, "is not known") },
+	"config/types-checked":     func(f provider.ConfigFault) bool { return strings.Contains(f.Message, "no absolute") },
+	"config/values-checked":    func(f provider.ConfigFault) bool { return strings.Contains(f.Message, "none of") },
+	"config/required-demanded": func(f provider.ConfigFault) bool { return f.Name == "client_id" },
 }
 
 func (p *acme) Configure(ctx context.Context, given provider.Config) error {
 	conf, err := p.Info().Config.Resolve(given)
 	var faults *provider.ConfigError
 	if errors.As(err, &faults) {
-		wrong := func(f provider.ConfigFault) string { return f.Message }
-		switch keep := faults.Faults; p.bug {
-		case "config/unknown-refused":
-			keep = slices.DeleteFunc(keep, func(f provider.ConfigFault) bool { return strings.Contains(wrong(f), "is not known") })
-			if len(keep) == 0 {
-				return nil
-			}
-		case "config/types-checked":
-			keep = slices.DeleteFunc(keep, func(f provider.ConfigFault) bool { return strings.Contains(wrong(f), "no absolute") })
-			if len(keep) == 0 {
-				return nil
-			}
-		case "config/values-checked":
-			keep = slices.DeleteFunc(keep, func(f provider.ConfigFault) bool { return strings.Contains(wrong(f), "none of") })
-			if len(keep) == 0 {
-				return nil
-			}
-		case "config/all-faults":
-			faults.Faults = keep[:1]
-		case "config/errors-hide-secrets":
-			keep[0].Message += " beside " + given["client_secret"]
+		if overlook := accepted[p.bug]; overlook != nil {
+			faults.Faults = slices.DeleteFunc(faults.Faults, overlook)
 		}
-		return err
+		switch p.bug {
+		case "config/all-faults":
+			faults.Faults = faults.Faults[:1]
+		case "config/errors-hide-secrets":
+			faults.Faults[0].Message += " beside " + given["client_secret"]
+		}
+		if len(faults.Faults) > 0 {
+			return err
+		}
+		conf = given
+	}
+	if p.has("config/required-only") && given["unit"] == "" {
+		return errors.New("acme: which unit?")
 	}
 	p.conf = conf
 	if p.has("config/no-call") {
-		_, _, _ = p.call(ctx, http.MethodGet, "/banks", nil)
+		p.call(ctx, http.MethodGet, "/banks", nil)
 	}
 	return nil
 }
@@ -153,92 +228,96 @@ func (p *acme) Check(ctx context.Context) error {
 	return err
 }
 
-func (p *acme) Close(context.Context) error {
+func (p *acme) Close(ctx context.Context) error {
 	p.http.CloseIdleConnections()
+	switch again := p.note("closed") > 1; {
+	case !again:
+		close(p.closed)
+	case p.has("deadlines/close"):
+		select {
+		case <-time.After(2200 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
 	if p.has("deadlines/close-unconfigured") && p.conf == nil {
 		return errors.New("not configured")
 	}
 	return nil
 }
 
-// charge is how acme writes a transaction.
-type charge struct {
-	ID        string            `json:"id"`
-	Key       string            `json:"key"`
-	Operation payment.Operation `json:"operation"`
-	Amount    payment.Money     `json:"amount"`
-	Currency  string            `json:"currency"`
-	Status    string            `json:"status"`
-	URL       string            `json:"url"`
-	Bank      string            `json:"bank,omitzero"`
-	Secret    string            `json:"secret,omitzero"`
-}
-
-var words = map[string]provider.Status{
-	"pending": provider.Pending, "approved": provider.Succeeded, "rejected": provider.Rejected, "expired": provider.Expired,
-}
-
-func (p *acme) outcome(c charge) (provider.Outcome, error) {
-	o := provider.Outcome{Status: words[c.Status], Key: c.Key, Reference: c.ID, Amount: c.Amount, Currency: c.Currency}
-	if o.Status == "" || o.Key == "" {
-		return provider.Outcome{}, provider.Errorf(provider.CodeUnknown, "acme: its answer cannot be read")
-	}
-	if o.Status == provider.Pending && c.Operation == payment.PayIn {
-		o.Action = payment.Redirect(c.URL)
-	}
-	return o, nil
-}
-
 var errUnclear = provider.Errorf(provider.CodeUnknown, "acme: no clear answer")
 
 // call makes one call with a token, and once more with a new one where that is refused.
-func (p *acme) call(ctx context.Context, method, path string, body any) (status int, answer []byte, err error) {
+func (p *acme) call(ctx context.Context, method, path string, body any) reply {
 	for refused := ""; ; {
 		token, err := p.bearer(ctx, refused)
 		if err != nil {
-			return 0, nil, err
+			return reply{err: err}
 		}
-		status, answer, err = p.send(ctx, method, path, body, token)
-		if err != nil || status != http.StatusUnauthorized || refused != "" && !p.has("tokens/no-loop") || p.has("tokens/refreshed") {
-			return status, answer, err
+		content, _ := json.Marshal(body)
+		header := http.Header{"Authorization": {"Bearer " + token}}
+		address := path
+		if p.has("tokens/not-in-paths") {
+			address += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "access_token=" + token
+		}
+		r := p.do(ctx, method, address, header, content)
+		stays := r.err != nil || r.status != http.StatusUnauthorized || refused != "" && !p.has("tokens/no-loop") || p.has("tokens/refreshed")
+		if expired := len(r.body) > 0; expired && (p.has("tokens/expired") && path == "/charges" || p.has("lookup/token-expired") && isLookup(path)) {
+			stays = true
+		}
+		if stays {
+			return r
 		}
 		if refused = token; ctx.Err() != nil {
-			return 0, nil, errUnclear
+			return reply{err: errUnclear}
 		}
 	}
 }
 
-func (p *acme) send(ctx context.Context, method, path string, body any, token string) (int, []byte, error) {
-	var reader io.Reader
-	if body != nil {
-		content, _ := json.Marshal(body)
-		reader = bytes.NewReader(content)
-	}
-	if p.has("tokens/not-in-paths") {
-		path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "access_token=" + token
-	}
-	if p.has("deadlines/submit") && path == "/charges" || p.has("deadlines/lookup") && strings.HasPrefix(path, "/charges?key") {
-		ctx = context.WithoutCancel(ctx)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, p.conf["base_url"]+path, reader)
+func isLookup(path string) bool { return strings.HasPrefix(path, "/charges?key") }
+
+// do makes one request.
+func (p *acme) do(ctx context.Context, method, path string, header http.Header, content []byte) reply {
+	sent, cancel := p.patience(ctx, path)
+	defer cancel()
+	req, err := http.NewRequestWithContext(sent, method, p.conf["base_url"]+path, bytes.NewReader(content))
 	if err != nil {
-		return 0, nil, err
+		return reply{err: err}
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header = header
+	unwatch := func() bool { return false }
+	if p.has("hostile/trickle") { // whose patience is for the header only
+		unwatch = context.AfterFunc(ctx, cancel)
+	}
 	resp, err := p.http.Do(req)
+	unwatch()
 	if err != nil {
-		var refused *url.Error
-		if errors.As(err, &refused) && strings.Contains(err.Error(), "connection refused") {
-			return 0, nil, provider.Errorf(provider.CodeUnavailable, "acme: it cannot be reached")
-		}
-		return 0, nil, errUnclear
+		return reply{err: err}
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return 0, nil, errUnclear
+	limit := int64(1 << 20)
+	if p.has("hostile/huge-body") {
+		limit <<= 10
 	}
-	return resp.StatusCode, answer, nil
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, limit))
+	return reply{resp.StatusCode, answer, err}
+}
+
+// patience is how long a call may take: what ctx says, but for bugs that overstay.
+func (p *acme) patience(ctx context.Context, path string) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	late := p.has("deadlines/submit") && path == "/charges" || p.has("deadlines/lookup") && isLookup(path) ||
+		p.has("deadlines/token") && path == "/token" || p.has("hostile/trickle")
+	if !late || !ok || ctx.Err() != nil {
+		return context.WithCancel(ctx)
+	}
+	overstaying, cancel := context.WithDeadline(context.WithoutCancel(ctx), end.Add(2500*time.Millisecond))
+	context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			cancel()
+		}
+	})
+	return overstaying, cancel
 }
 
 // bearer returns the account's token; one at a time asks for it.
@@ -249,131 +328,31 @@ func (p *acme) bearer(ctx context.Context, refused string) (string, error) {
 		return p.token, nil
 	}
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {p.conf["client_id"]}, "client_secret": {p.conf["client_secret"]}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.conf["base_url"]+"/token", strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	none := provider.Errorf(provider.CodeUnavailable, "acme: there is no token")
-	if p.has("tokens/one-for-a-burst") {
+	apart := p.has("tokens/one-for-a-burst") && p.token == "" || p.has("tokens/expired-burst") && refused != ""
+	if apart {
 		p.mu.Unlock()
+		p.meets()
 	}
-	resp, err := p.http.Do(req)
-	if p.has("tokens/one-for-a-burst") {
+	r := p.do(ctx, http.MethodPost, "/token", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(form.Encode()))
+	if apart {
 		p.mu.Lock()
 	}
-	if err != nil {
-		if p.has("tokens/dropped") || p.has("ambiguity/unreachable") && strings.Contains(err.Error(), "connection refused") {
-			return "", errUnclear
-		}
-		return "", none
-	}
-	defer resp.Body.Close()
 	var answer struct {
 		Token string `json:"access_token"`
 	}
-	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&answer)
+	err := json.Unmarshal(r.body, &answer)
 	switch {
-	case resp.StatusCode == http.StatusUnauthorized && !p.has("tokens/refused"):
-		return "", provider.Errorf(provider.CodeUnauthorized, "acme: the credentials are refused")
-	case p.has("tokens/html") && resp.StatusCode == http.StatusOK && err != nil, p.has("tokens/failed") && resp.StatusCode == 503:
+	case p.misled(r):
+		return "misled", nil
+	case p.has("tokens/dropped") && r.err != nil && !r.unreachable(), p.has("ambiguity/unreachable") && r.unreachable(),
+		p.has("tokens/html") && misreadings["html"](r), p.has("tokens/failed") && r.status == http.StatusServiceUnavailable,
+		p.has("tokens/garbled") && misreadings["garble"](r):
 		return "", errUnclear
-	case resp.StatusCode != http.StatusOK || err != nil || answer.Token == "":
-		return "", none
+	case r.status == http.StatusUnauthorized && !p.has("tokens/refused"):
+		return "", provider.Errorf(provider.CodeUnauthorized, "acme: the credentials are refused")
+	case r.err != nil || r.status != http.StatusOK || err != nil || answer.Token == "":
+		return "", provider.Errorf(provider.CodeUnavailable, "acme: there is no token")
 	}
 	p.token = answer.Token
 	return answer.Token, nil
-}
-
-func (p *acme) Banks(ctx context.Context, m payment.Method) ([]provider.Bank, error) {
-	if m != payment.PSE && !p.has("banks/other-method") {
-		return nil, provider.Errorf(provider.CodeInvalid, "acme: there are banks for pse only")
-	}
-	var list []provider.Bank
-	err := p.read(ctx, "/banks", &list)
-	if p.has("banks/listed") {
-		list = append(list, provider.Bank{Code: "0", Name: "A continuación seleccione su banco"})
-	}
-	if p.has("banks/broken-500") {
-		return list, nil
-	}
-	return list, err
-}
-
-func (p *acme) read(ctx context.Context, path string, into any) error {
-	status, answer, err := p.call(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return err
-	}
-	if status == http.StatusNotFound {
-		return provider.Errorf(provider.CodeInvalid, "acme: there is no such thing")
-	}
-	if status != http.StatusOK || json.Unmarshal(answer, into) != nil {
-		return provider.Errorf(provider.CodeUnavailable, "acme: it answered %d, or what cannot be read", status)
-	}
-	return nil
-}
-
-func (p *acme) Billers(ctx context.Context, page string) (provider.BillerPage, error) {
-	if page != "" && !p.has("billers/unknown-page", "billers/listed") {
-		return provider.BillerPage{}, provider.Errorf(provider.CodeInvalid, "acme: there is one page")
-	}
-	var out provider.BillerPage
-	err := p.read(ctx, "/billers", &out)
-	if p.has("billers/listed") && page == "" {
-		out.Next = "2"
-	}
-	return out, err
-}
-
-func (p *acme) Bill(ctx context.Context, biller, reference string) (provider.BillDetail, error) {
-	var out provider.BillDetail
-	err := p.read(ctx, "/bills/"+url.PathEscape(biller)+"/"+url.PathEscape(reference), &out)
-	if p.has("bills/amount") {
-		out.Reference = ""
-	}
-	return out, err
-}
-
-func (p *acme) Balance(ctx context.Context) (provider.Balance, error) {
-	var out provider.Balance
-	err := p.read(ctx, "/balance", &out)
-	if p.has("balance/told") {
-		out.Currency = "pesos"
-	}
-	return out, err
-}
-
-func (p *acme) Statement(ctx context.Context, page string) (provider.StatementPage, error) {
-	var list []charge
-	if err := p.read(ctx, "/statement", &list); err != nil {
-		return provider.StatementPage{}, err
-	}
-	var out provider.StatementPage
-	for i, c := range list {
-		line := provider.StatementLine{Key: c.Key, Amount: c.Amount, Currency: c.Currency, Status: words[c.Status]}
-		if p.has("statement/same-as-books") {
-			line.Amount = payment.Pesos(1)
-		}
-		if !p.has("statement/pages") || i < 20 {
-			out.Lines = append(out.Lines, line)
-		}
-	}
-	return out, nil
-}
-
-func (p *acme) ParseNotification(_ context.Context, n provider.Notification) ([]provider.Query, error) {
-	var c charge
-	if err := json.Unmarshal(n.Body, &c); (err != nil || c.Key == "") && !p.has("notifications/garbage-"+fmt.Sprint(garbageOf(n.Body))) {
-		return nil, provider.Errorf(provider.CodeInvalid, "acme: a webhook that cannot be read")
-	}
-	if p.has("notifications/names-attempt") {
-		c.Key = "00000000000000000000"
-	}
-	return []provider.Query{{Key: c.Key, Operation: c.Operation}}, nil
-}
-
-// garbageOf names the body as the checks do.
-func garbageOf(body []byte) string {
-	return map[string]string{"": "empty", "{}": "object", "[]": "list", "null": "null"}[string(body)]
 }

@@ -40,8 +40,7 @@ func unclearAnswers(on string) []unclear {
 	list := []unclear{
 		{id: "drop-before", when: "the connection is closed without an answer", fault: fault{Do: "drop_before"}},
 		{id: "drop-after", when: "the connection is reset after execution", fault: fault{Do: "drop_after"}, executed: true},
-		{id: "delay", when: "the deadline passes before execution", fault: fault{Do: "delay", DelayMS: delayMS}},
-		{id: "delay-after", when: "the deadline passes after execution", fault: fault{Do: "delay_after", DelayMS: delayMS}, executed: true},
+		{id: "delay", when: "the deadline passes", fault: fault{Do: "delay_after", DelayMS: delayMS}, executed: true},
 		{id: "garble", when: "the answer is cut in half", fault: fault{Do: "garble"}, executed: true},
 	}
 	for _, a := range []struct {
@@ -72,11 +71,23 @@ func unclearAnswers(on string) []unclear {
 }
 
 func ambiguityRules() []rule {
-	var list []rule
+	list := []rule{
+		{id: "ambiguity/no-own-repeat", obligation: "A hand-over without an answer is not repeated by the provider's own decision.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+			a := s.attempt(p, c)
+			before := s.box.count(s, "create")
+			s.box.lay(s, fault{On: "create", Do: "drop_before"})
+			_, _ = p.Submit(s.ctx, a)
+			if n := s.box.count(s, "create") - before; n > 1 {
+				s.errorf("it was sent %d times", n)
+			}
+		})},
+	}
 	for _, u := range unclearAnswers("create") {
 		list = append(list, rule{
 			id: "ambiguity/" + u.id, obligation: "A hand-over is in doubt, neither failed nor refused, when " + u.when + ".",
-			run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) { inDoubt(s, p, c, u) }),
+			rests: []string{"ambiguity/no-own-repeat"}, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+				inDoubt(s, p, c, u)
+			}),
 		})
 	}
 	return append(list, []rule{
@@ -85,12 +96,12 @@ func ambiguityRules() []rule {
 			s.box.lay(s, fault{On: "create", Do: "delay_after", DelayMS: delayMS})
 			ctx, cancel := context.WithCancel(s.ctx)
 			defer cancel()
-			go s.cancelOnceExecuted(cancel)
+			go s.cancelOnceExecuted(a.Key, cancel)
 			if _, err := p.Submit(ctx, a); err == nil || notExecuted(err) {
-				s.Errorf("it answers %v", err)
+				s.errorf("it answers %v", err)
 			}
 		})},
-		{id: "ambiguity/resolved", obligation: "After a lost answer a look-up by key tells what became of it.", when: declaresByKey, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "ambiguity/resolved", obligation: "After a lost answer a look-up by key tells what became of it.", rests: []string{"lookup/approved", "lookup/by-key"}, when: declaresByKey, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			if !c.Recovery.LookupByKey {
 				return
 			}
@@ -100,7 +111,7 @@ func ambiguityRules() []rule {
 			s.box.settle(s, a.Key, "approved")
 			s.found(p, query(a, ""), provider.Succeeded)
 		})},
-		{id: "ambiguity/reference-kept", obligation: "After a lost answer nothing is claimed that a look-up by key denies.", when: declaresByKey, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "ambiguity/reference-kept", obligation: "After a lost answer nothing is claimed that a look-up by key denies.", rests: []string{"lookup/by-key", "lookup/unknown-key", "ambiguity/no-own-repeat"}, when: declaresByKey, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			if !c.Recovery.LookupByKey {
 				return
 			}
@@ -109,21 +120,12 @@ func ambiguityRules() []rule {
 			_, _ = p.Submit(s.ctx, a)
 			s.found(p, query(a, ""), provider.Absent)
 		})},
-		{id: "ambiguity/no-own-repeat", obligation: "A hand-over without an answer is not repeated by the provider's own decision.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
-			a := s.attempt(p, c)
-			before := s.box.count(s, "create")
-			s.box.lay(s, fault{On: "create", Do: "drop_before"})
-			_, _ = p.Submit(s.ctx, a)
-			if n := s.box.count(s, "create") - before; n > 1 {
-				s.Errorf("it was sent %d times", n)
-			}
-		})},
 		{id: "ambiguity/unreachable", obligation: "Where nobody listens nothing was executed, and that is said.", run: func(s *scene) {
 			list := s.attempts(s.start())
 			p := s.start("base_url", "http://"+closedPort(s))
 			for _, a := range list {
 				if _, err := p.Submit(s.ctx, a); provider.CodeOf(err) != provider.CodeUnavailable {
-					s.Errorf("%s by %s: it answers %v, not %q", a.Payment.Operation, a.Payment.Method, err, provider.CodeUnavailable)
+					s.errorf("%s by %s: it answers %v, not %q", a.Payment.Operation, a.Payment.Method, err, provider.CodeUnavailable)
 				}
 			}
 		}},
@@ -131,14 +133,14 @@ func ambiguityRules() []rule {
 			a := s.attempt(p, c)
 			s.box.lay(s, fault{On: "create", Do: "answer", Status: http.StatusTooManyRequests, Times: 3})
 			if _, err := p.Submit(s.ctx, a); provider.CodeOf(err) != provider.CodeUnavailable {
-				s.Errorf("it answers %v, not %q", err, provider.CodeUnavailable)
+				s.errorf("it answers %v, not %q", err, provider.CodeUnavailable)
 			}
 		})},
-		{id: "ambiguity/unauthorized", obligation: "401 that stays is unauthorized, and nothing is executed.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "ambiguity/unauthorized", obligation: "401 that stays is unauthorized, and nothing is executed.", rests: []string{"tokens/no-loop"}, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			a := s.attempt(p, c)
 			s.box.lay(s, fault{On: "create", Do: "answer", Status: http.StatusUnauthorized, Times: 10})
 			if _, err := p.Submit(s.ctx, a); provider.CodeOf(err) != provider.CodeUnauthorized {
-				s.Errorf("it answers %v, not %q", err, provider.CodeUnauthorized)
+				s.errorf("it answers %v, not %q", err, provider.CodeUnauthorized)
 			}
 		})},
 	}...)
@@ -156,20 +158,20 @@ func inDoubt(s *scene, p provider.Provider, c *payment.Capability, u unclear) {
 	}
 	switch {
 	case notExecuted(err):
-		s.Errorf("%s: it claims that nothing was executed: %v", u.fault, err)
+		s.errorf("%s: it claims that nothing was executed: %v", u.fault, err)
 	case err == nil && !slices.Contains([]provider.Status{provider.Pending, provider.Authorized}, o.Status):
-		s.Errorf("%s: it claims %q", u.fault, o.Status)
+		s.errorf("%s: it claims %q", u.fault, o.Status)
 	case err == nil && u.fault.Do == "drop_before":
-		s.Errorf("%s: it claims %q though it has no answer", u.fault, o.Status)
+		s.errorf("%s: it claims %q though it has no answer", u.fault, o.Status)
 	}
 }
 
-// cancelOnceExecuted cancels as soon as the books have an entry.
-func (s *scene) cancelOnceExecuted(cancel context.CancelFunc) {
+// cancelOnceExecuted cancels as soon as the books have an entry under key.
+func (s *scene) cancelOnceExecuted(key string, cancel context.CancelFunc) {
 	defer cancel()
 	for tick := time.Tick(5 * time.Millisecond); ; {
 		var list []entry
-		if err := s.box.call(s.ctx, http.MethodGet, "ledger", nil, &list); err != nil || len(list) > 0 {
+		if err := s.box.call(s.ctx, http.MethodGet, "ledger", nil, &list); err != nil || slices.ContainsFunc(list, func(e entry) bool { return e.Key == key }) {
 			return
 		}
 		select {
@@ -182,7 +184,6 @@ func (s *scene) cancelOnceExecuted(cancel context.CancelFunc) {
 
 // attempts are attempts at a payment of each operation.
 func (s *scene) attempts(p provider.Provider) (list []provider.Attempt) {
-	s.Helper()
 	for _, c := range s.main() {
 		list = append(list, s.attempt(p, c))
 	}
@@ -191,7 +192,6 @@ func (s *scene) attempts(p provider.Provider) (list []provider.Attempt) {
 
 // closedPort is an address where nobody listens.
 func closedPort(s *scene) string {
-	s.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	s.must(err)
 	defer l.Close()

@@ -7,17 +7,7 @@ import (
 
 func amountRules() []rule {
 	return []rule{
-		{id: "amounts/exact", obligation: "The amount that is executed is the amount that was asked for.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, _ provider.Outcome) {
-			s.executed(a)
-		})},
-		{id: "amounts/currency", obligation: "The currency that is executed is the one that was asked for.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, _ provider.Outcome) {
-			for _, e := range s.box.charges(s, a.Key) {
-				if e.Currency != a.Payment.Currency {
-					s.Errorf("the books say %q, not %q", e.Currency, a.Payment.Currency)
-				}
-			}
-		})},
-		{id: "amounts/cents", obligation: "Where two decimals are declared, every centavo arrives.", when: declaresCents, run: eachFree(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "amounts/cents", obligation: "Where two decimals are declared, every centavo arrives.", rests: []string{"amounts/exact"}, when: declaresCents, run: eachFree(func(s *scene, p provider.Provider, c *payment.Capability) {
 			if c.Decimals != 2 {
 				return
 			}
@@ -37,12 +27,12 @@ func amountRules() []rule {
 				s.refused(p, a, "an amount with a centavo", "amount")
 			}
 		})},
-		{id: "amounts/least", obligation: "The least amount declared is taken, and one unit less is refused as invalid.", when: declaresLeast, run: eachCapabilityRun(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "amounts/least", obligation: "The least amount declared is taken, and one unit less is refused as invalid.", rests: []string{"contract/amount-bounds", "amounts/exact"}, when: declaresLeast, run: eachCapabilityRun(func(s *scene, p provider.Provider, c *payment.Capability) {
 			if !c.AmountMin.IsZero() {
 				s.bound(p, c, c.AmountMin, -unit(c))
 			}
 		})},
-		{id: "amounts/greatest", obligation: "The greatest amount declared is taken, and one unit more is refused as invalid.", when: declaresGreatest, run: eachCapabilityRun(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "amounts/greatest", obligation: "The greatest amount declared is taken, and one unit more is refused as invalid.", rests: []string{"contract/amount-bounds", "amounts/exact"}, when: declaresGreatest, run: eachCapabilityRun(func(s *scene, p provider.Provider, c *payment.Capability) {
 			if !c.AmountMax.IsZero() {
 				s.bound(p, c, c.AmountMax, unit(c))
 			}
@@ -52,7 +42,7 @@ func amountRules() []rule {
 			a.Payment.Currency = "XTS" // ISO 4217's code for tests
 			s.refused(p, a, "the currency XTS", "currency")
 		})},
-		{id: "amounts/lookup-echo", obligation: "A look-up's key, amount and currency are empty or ours.", run: eachSubmitted(func(s *scene, p provider.Provider, a provider.Attempt, o provider.Outcome) {
+		{id: "amounts/lookup-echo", obligation: "A look-up's key, amount and currency are empty or ours.", rests: []string{"submit/echo"}, run: eachSubmitted(func(s *scene, p provider.Provider, a provider.Attempt, o provider.Outcome) {
 			found, err := p.Lookup(s.ctx, query(a, o.Reference))
 			s.must(err)
 			s.echoes(a, found)
@@ -62,7 +52,7 @@ func amountRules() []rule {
 
 func documentRules() []rule {
 	return []rule{
-		{id: "documents/declared-taken", obligation: "Each declared document type is taken.", when: declaresDocuments, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "documents/declared-taken", obligation: "Each declared document type is taken.", rests: []string{"contract/document-types"}, when: declaresDocuments, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			for _, d := range c.DocumentTypes {
 				a := s.attempt(p, c)
 				a.Payment = withDocument(a.Payment, d)
@@ -72,7 +62,7 @@ func documentRules() []rule {
 				}
 			}
 		})},
-		{id: "documents/others-refused", obligation: "A document type that is not declared is refused as invalid, and named.", when: declaresDocuments, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "documents/others-refused", obligation: "A document type that is not declared is refused as invalid, and named.", rests: []string{"contract/document-types"}, when: declaresDocuments, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			for _, d := range payment.DocumentTypes() {
 				a := s.attempt(p, c)
 				a.Payment = withDocument(a.Payment, d)
@@ -111,10 +101,9 @@ func withDocument(r payment.Request, d payment.DocumentType) payment.Request {
 
 // executed demands that the books have the attempt with its amount.
 func (s *scene) executed(a provider.Attempt) {
-	s.Helper()
 	charges := s.box.charges(s, a.Key)
 	if len(charges) != 1 || charges[0].Amount != a.Payment.Amount {
-		s.Errorf("%s by %s of %s: the books say %+v", a.Payment.Operation, a.Payment.Method, a.Payment.Amount, charges)
+		s.errorf("%s by %s of %s: the books say %+v", a.Payment.Operation, a.Payment.Method, a.Payment.Amount, charges)
 	}
 }
 
@@ -128,7 +117,6 @@ func unit(c *payment.Capability) int64 {
 
 // bound demands that amount is taken, and that amount and step is not.
 func (s *scene) bound(p provider.Provider, c *payment.Capability, amount payment.Money, step int64) {
-	s.Helper()
 	a := s.attempt(p, c)
 	if c.Operation != payment.Bill { // whose amount is the bill's
 		a.Payment.Amount = amount

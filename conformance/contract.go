@@ -24,18 +24,18 @@ func contractRules() []rule {
 		{id: "contract/info-valid", obligation: "Info keeps its own rules, before and after Configure.", offline: true, run: func(s *scene) {
 			for _, info := range []provider.Info{s.raw, s.info} {
 				if err := info.Validate(); err != nil {
-					s.Errorf("%v", err)
+					s.errorf("%v", err)
 				}
 			}
 		}},
 		{id: "contract/name", obligation: "The name is lower-case words joined by hyphens.", offline: true, run: func(s *scene) {
 			if !pluginName.MatchString(s.info.Name) {
-				s.Errorf("the name is %q", s.info.Name)
+				s.errorf("the name is %q", s.info.Name)
 			}
 		}},
 		{id: "contract/version", obligation: "The version is a semantic one.", offline: true, run: func(s *scene) {
 			if !semantic.MatchString(s.info.Version) {
-				s.Errorf("the version is %q, not like 1.2.3", s.info.Version)
+				s.errorf("the version is %q, not like 1.2.3", s.info.Version)
 			}
 		}},
 		{id: "contract/info-stable", obligation: "Configure changes neither name, version, operations nor abilities.", offline: true, run: infoStable},
@@ -43,46 +43,46 @@ func contractRules() []rule {
 		{id: "contract/undeclared-refused", obligation: "An ability that is not declared answers with an error.", offline: true, run: undeclaredRefused},
 		{id: "contract/capabilities-once", obligation: "Each operation and method is declared once.", offline: true, run: eachCapability(func(s *scene, c payment.Capability) {
 			if n := len(slices.DeleteFunc(slices.Clone(s.info.Capabilities), func(o payment.Capability) bool { return !o.Takes(c.Operation, c.Method) })); n > 1 {
-				s.Errorf("%s by %s is declared %d times", c.Operation, c.Method, n)
+				s.errorf("%s by %s is declared %d times", c.Operation, c.Method, n)
 			}
 		})},
 		{id: "contract/amount-bounds", obligation: "Amount bounds are not negative, and the least is not above the greatest.", offline: true, run: eachCapability(func(s *scene, c payment.Capability) {
 			if c.AmountMin.Minor() < 0 || c.AmountMax.Minor() < 0 || !c.AmountMax.IsZero() && c.AmountMin.Cmp(c.AmountMax) > 0 {
-				s.Errorf("%s by %s takes %s to %s", c.Operation, c.Method, c.AmountMin, c.AmountMax)
+				s.errorf("%s by %s takes %s to %s", c.Operation, c.Method, c.AmountMin, c.AmountMax)
 			}
 		})},
 		{id: "contract/currencies", obligation: "Currencies are ISO 4217 codes.", offline: true, run: eachCapability(func(s *scene, c payment.Capability) {
 			for _, currency := range c.Currencies {
 				if !isoCode.MatchString(currency) {
-					s.Errorf("%s by %s takes the currency %q", c.Operation, c.Method, currency)
+					s.errorf("%s by %s takes the currency %q", c.Operation, c.Method, currency)
 				}
 			}
 		})},
 		{id: "contract/document-types", obligation: "Document types are known words.", offline: true, run: eachCapability(func(s *scene, c payment.Capability) {
 			for _, d := range c.DocumentTypes {
 				if !slices.Contains(payment.DocumentTypes(), d) {
-					s.Errorf("%s by %s takes the document type %q", c.Operation, c.Method, d)
+					s.errorf("%s by %s takes the document type %q", c.Operation, c.Method, d)
 				}
 			}
 		})},
 		{id: "contract/recovery", obligation: "A lost answer can be cleared up: by key, by sending again, by abandoning, or by a notification.", offline: true, run: eachCapability(func(s *scene, c payment.Capability) {
 			r := c.Recovery
 			if !r.LookupByKey && !r.ResendSameKey && !r.AbandonIfUnanswered && !s.info.Has(provider.Notifications) {
-				s.Errorf("%s by %s has no way out of doubt", c.Operation, c.Method)
+				s.errorf("%s by %s has no way out of doubt", c.Operation, c.Method)
 			}
 			if r.AbsentAfter < 0 || r.ExpiresAfter < 0 || s.info.KeyRetention < 0 {
-				s.Errorf("%s by %s declares a negative time", c.Operation, c.Method)
+				s.errorf("%s by %s declares a negative time", c.Operation, c.Method)
 			}
 		})},
 		{id: "contract/abandon-redirects-only", obligation: "Only a pay-in is ever abandoned.", offline: true, run: eachCapability(func(s *scene, c payment.Capability) {
 			if c.Recovery.AbandonIfUnanswered && c.Operation != payment.PayIn {
-				s.Errorf("%s by %s moves money without the payer, and is abandoned when unanswered", c.Operation, c.Method)
+				s.errorf("%s by %s moves money without the payer, and is abandoned when unanswered", c.Operation, c.Method)
 			}
 		})},
 		{id: "contract/assumptions", obligation: "Assumptions are one line each.", offline: true, run: func(s *scene) {
 			for _, a := range s.info.Assumptions {
 				if strings.TrimSpace(a) == "" || strings.ContainsRune(a, '\n') {
-					s.Errorf("the assumption %q", a)
+					s.errorf("the assumption %q", a)
 				}
 			}
 		}},
@@ -99,10 +99,10 @@ func eachCapability(f func(*scene, payment.Capability)) func(*scene) {
 
 func infoStable(s *scene) {
 	if s.raw.Name != s.info.Name || s.raw.Version != s.info.Version {
-		s.Errorf("%s %s becomes %s %s", s.raw.Name, s.raw.Version, s.info.Name, s.info.Version)
+		s.errorf("%s %s becomes %s %s", s.raw.Name, s.raw.Version, s.info.Name, s.info.Version)
 	}
 	if !slices.Equal(s.raw.Abilities, s.info.Abilities) {
-		s.Errorf("the abilities %v become %v", s.raw.Abilities, s.info.Abilities)
+		s.errorf("the abilities %v become %v", s.raw.Abilities, s.info.Abilities)
 	}
 	takes := func(c []payment.Capability) (list []string) {
 		for i := range c {
@@ -111,7 +111,7 @@ func infoStable(s *scene) {
 		return list
 	}
 	if before, after := takes(s.raw.Capabilities), takes(s.info.Capabilities); !slices.Equal(before, after) {
-		s.Errorf("%v become %v", before, after)
+		s.errorf("%v become %v", before, after)
 	}
 }
 
@@ -127,11 +127,11 @@ func abilitiesAnswer(s *scene) {
 	for i, a := range s.info.Abilities {
 		switch ask := asked[a]; {
 		case ask == nil:
-			s.Errorf("the ability %q is not known; there are %v", a, abilities)
+			s.errorf("the ability %q is not known; there are %v", a, abilities)
 		case !ask():
-			s.Errorf("the ability %q is declared and its methods are missing", a)
+			s.errorf("the ability %q is declared and its methods are missing", a)
 		case slices.Contains(s.info.Abilities[:i], a):
-			s.Errorf("the ability %q is declared twice", a)
+			s.errorf("the ability %q is declared twice", a)
 		}
 	}
 }
@@ -182,7 +182,7 @@ func undeclaredRefused(s *scene) {
 	}
 	for _, a := range abilities {
 		if !s.info.Has(a) && tried[a]() == nil {
-			s.Errorf("the ability %q is not declared, and answers", a)
+			s.errorf("the ability %q is not declared, and answers", a)
 		}
 	}
 }

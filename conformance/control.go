@@ -107,13 +107,11 @@ func (b sandbox) requests(ctx context.Context) ([]Request, error) {
 }
 
 func (b sandbox) reset(s *scene) {
-	s.Helper()
 	s.must(b.call(s.ctx, http.MethodPost, "reset", nil, nil))
 }
 
 // lay makes the next calls suffer faults, each once unless it says otherwise.
 func (b sandbox) lay(s *scene, faults ...fault) {
-	s.Helper()
 	for _, f := range faults {
 		f.Times = max(f.Times, 1)
 		s.must(b.call(s.ctx, http.MethodPost, "faults", f, nil))
@@ -121,12 +119,10 @@ func (b sandbox) lay(s *scene, faults ...fault) {
 }
 
 func (b sandbox) clearFaults(s *scene) {
-	s.Helper()
 	s.must(b.call(s.ctx, http.MethodDelete, "faults", nil, nil))
 }
 
 func (b sandbox) ledger(s *scene) []entry {
-	s.Helper()
 	var list []entry
 	s.must(b.call(s.ctx, http.MethodGet, "ledger", nil, &list))
 	return list
@@ -134,19 +130,16 @@ func (b sandbox) ledger(s *scene) []entry {
 
 // charges returns what was executed under key.
 func (b sandbox) charges(s *scene, key string) []entry {
-	s.Helper()
 	return slices.DeleteFunc(b.ledger(s), func(e entry) bool { return e.Key != key })
 }
 
 func (b sandbox) count(s *scene, kind string) int {
-	s.Helper()
 	counts, err := b.counts(s.ctx)
 	s.must(err)
 	return counts[kind]
 }
 
 func (b sandbox) settle(s *scene, key, status string) {
-	s.Helper()
 	charges := b.charges(s, key)
 	if len(charges) != 1 {
 		s.fatalf("the ledger has %d entries under the key, not 1", len(charges))
@@ -155,6 +148,5 @@ func (b sandbox) settle(s *scene, key, status string) {
 }
 
 func (b sandbox) advance(s *scene, d time.Duration) {
-	s.Helper()
 	s.must(b.call(s.ctx, http.MethodPost, "clock", map[string]int64{"advance_s": int64(d / time.Second)}, nil))
 }

@@ -29,10 +29,10 @@ func deadlineRules() []rule {
 			defer cancel()
 			started := time.Now()
 			if err := call(ctx, s, p, a, o); err == nil {
-				s.Errorf("it succeeds before the provider has answered")
+				s.errorf("it succeeds before the provider has answered")
 			}
 			if took := time.Since(started); took > shortPatience+grace {
-				s.Errorf("it returned after %s, the deadline was %s", took.Round(time.Millisecond), shortPatience)
+				s.errorf("it returned after %s, the deadline was %s", took.Round(time.Millisecond), shortPatience)
 			}
 		})
 	}
@@ -42,15 +42,15 @@ func deadlineRules() []rule {
 	}
 	return []rule{
 		{id: "deadlines/submit", obligation: "A hand-over returns when its time is over.", run: slow("create", submit)},
-		{id: "deadlines/lookup", obligation: "A look-up returns when its time is over.", run: slow("lookup", func(ctx context.Context, _ *scene, p provider.Provider, a provider.Attempt, o provider.Outcome) error {
+		{id: "deadlines/lookup", obligation: "A look-up returns when its time is over.", rests: []string{"lookup/delay"}, run: slow("lookup", func(ctx context.Context, _ *scene, p provider.Provider, a provider.Attempt, o provider.Outcome) error {
 			_, err := p.Lookup(ctx, query(a, o.Reference))
 			return err
 		})},
-		{id: "deadlines/token", obligation: "A hand-over that waits for a token returns when its time is over, and says that nothing was executed.", when: func(s *Suite) bool { return s.tokens },
+		{id: "deadlines/token", obligation: "A hand-over that waits for a token returns when its time is over, and nothing is executed.", rests: []string{"config/no-call"}, when: func(s *Suite) bool { return s.tokens },
 			run: slow("token", func(ctx context.Context, s *scene, p provider.Provider, a provider.Attempt, o provider.Outcome) error {
 				err := submit(ctx, s, p, a, o)
 				if n := s.box.count(s, "create"); n > 0 {
-					s.Errorf("%d hand-overs were made", n)
+					s.errorf("%d hand-overs were made", n)
 				}
 				return err
 			})},
@@ -59,10 +59,10 @@ func deadlineRules() []rule {
 			ctx, cancel := context.WithCancel(s.ctx)
 			cancel()
 			if o, err := p.Submit(ctx, a); err == nil {
-				s.Errorf("it answers %q", o.Status)
+				s.errorf("it answers %q", o.Status)
 			}
 			if n := len(s.box.charges(s, a.Key)); n > 0 {
-				s.Errorf("%d charges were made", n)
+				s.errorf("%d charges were made", n)
 			}
 		})},
 		{id: "deadlines/next-call", obligation: "A call that was given up does not hinder the next one.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
@@ -80,13 +80,13 @@ func deadlineRules() []rule {
 				started := time.Now()
 				_ = p.Close(s.ctx)
 				if took := time.Since(started); took > grace {
-					s.Errorf("Close took %s", took.Round(time.Millisecond))
+					s.errorf("Close took %s", took.Round(time.Millisecond))
 				}
 			}
 		}},
 		{id: "deadlines/close-unconfigured", obligation: "Close works before Configure.", offline: true, run: func(s *scene) {
 			if err := s.bare().Close(s.ctx); err != nil {
-				s.Errorf("Close: %v", err)
+				s.errorf("Close: %v", err)
 			}
 		}},
 	}

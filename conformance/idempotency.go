@@ -15,27 +15,27 @@ func idempotencyRules() []rule {
 			s.resend(p, a)
 			s.one(a.Key)
 		})},
-		{id: "idempotency/concurrent-one-charge", obligation: "The same attempt sent eight times at once is executed once.", when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
+		{id: "idempotency/concurrent-one-charge", obligation: "The same attempt sent eight times at once is executed once.", rests: []string{"idempotency/same-key-one-charge"}, when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
 			a.Resend = true
 			all(8, func(int) { _, _ = p.Submit(s.ctx, a) })
 			s.one(a.Key)
 		})},
-		{id: "idempotency/after-restart", obligation: "The same attempt sent by a provider that was started again is executed once.", when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
+		{id: "idempotency/after-restart", obligation: "The same attempt sent by a provider that was started again is executed once.", rests: []string{"idempotency/same-key-one-charge"}, when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
 			s.submit(p, a)
 			s.must(p.Close(s.ctx))
 			s.resend(s.start(), a)
 			s.one(a.Key)
 		})},
-		{id: "idempotency/after-lost-answer", obligation: "The same attempt sent again after a lost answer is executed once.", when: declaresResend, run: resentAfter("drop_after")},
-		{id: "idempotency/after-garbled-answer", obligation: "The same attempt sent again after half an answer is executed once.", when: declaresResend, run: resentAfter("garble")},
-		{id: "idempotency/after-lost-request", obligation: "The same attempt sent again after a request that was not executed is executed once.", when: declaresResend, run: resentAfter("drop_before")},
-		{id: "idempotency/long-after", obligation: "The same attempt sent again a day later is executed once.", when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
+		{id: "idempotency/after-lost-answer", obligation: "The same attempt sent again after a lost answer is executed once.", rests: []string{"idempotency/same-key-one-charge"}, when: declaresResend, run: resentAfter("drop_after")},
+		{id: "idempotency/after-garbled-answer", obligation: "The same attempt sent again after half an answer is executed once.", rests: []string{"idempotency/same-key-one-charge"}, when: declaresResend, run: resentAfter("garble")},
+		{id: "idempotency/after-lost-request", obligation: "The same attempt sent again after a request that was not executed is executed once.", rests: []string{"idempotency/same-key-one-charge"}, when: declaresResend, run: resentAfter("drop_before")},
+		{id: "idempotency/long-after", obligation: "The same attempt sent again a day later is executed once.", rests: []string{"idempotency/same-key-one-charge"}, when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
 			s.submit(p, a)
 			s.box.advance(s, 24*time.Hour)
 			s.resend(p, a)
 			s.one(a.Key)
 		})},
-		{id: "idempotency/after-approval", obligation: "The same attempt sent again after it succeeded is executed once.", when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
+		{id: "idempotency/after-approval", obligation: "The same attempt sent again after it succeeded is executed once.", rests: []string{"idempotency/same-key-one-charge"}, when: declaresResend, run: eachResendable(func(s *scene, p provider.Provider, a provider.Attempt) {
 			s.submit(p, a)
 			s.box.settle(s, a.Key, "approved")
 			s.resend(p, a)
@@ -46,7 +46,7 @@ func idempotencyRules() []rule {
 			a.Resend = true
 			o, err := p.Submit(s.ctx, a)
 			if notExecuted(err) || err == nil && o.Status == provider.Failed {
-				s.Errorf("it answers %q, %v", o.Status, err)
+				s.errorf("it answers %q, %v", o.Status, err)
 			}
 		})},
 		{id: "idempotency/two-keys-two-charges", obligation: "Two attempts are two charges, however alike the payments are.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
@@ -58,7 +58,7 @@ func idempotencyRules() []rule {
 			s.one(a.Key)
 			s.one(b.Key)
 		})},
-		{id: "idempotency/parallel-attempts", obligation: "Sixteen attempts at once are sixteen charges, each answered with its own reference.", run: eachMain(parallelAttempts)},
+		{id: "idempotency/parallel-attempts", obligation: "Sixteen attempts at once are sixteen charges, each answered with its own reference.", rests: []string{"submit/echo", "idempotency/two-keys-two-charges"}, run: eachMain(parallelAttempts)},
 	}
 }
 
@@ -101,14 +101,14 @@ func parallelAttempts(s *scene, p provider.Provider, c *payment.Capability) {
 		}
 	})
 	if failed.Load() > 0 {
-		s.Errorf("%d of %d were not taken", failed.Load(), n)
+		s.errorf("%d of %d were not taken", failed.Load(), n)
 	}
 	owner := map[string]string{}
 	for i, a := range attempts {
 		s.one(a.Key)
 		s.echoes(a, outcomes[i])
 		if r := outcomes[i].Reference; r != "" && owner[r] != "" {
-			s.Errorf("two attempts have the reference %q", r)
+			s.errorf("two attempts have the reference %q", r)
 		}
 		owner[outcomes[i].Reference] = a.Key
 	}

@@ -18,13 +18,13 @@ func lookupRules() []rule {
 		{id: "lookup/approved", obligation: "A payment that the provider closed as approved is succeeded.", run: settled("approved", provider.Succeeded)},
 		{id: "lookup/rejected", obligation: "A payment that the provider closed as rejected is rejected or failed.", run: settled("rejected", provider.Rejected, provider.Failed)},
 		{id: "lookup/expired", obligation: "A pay-in that expired at the provider is expired, rejected or failed.", when: declaresPayIn, run: settled("expired", provider.Expired, provider.Rejected, provider.Failed)},
-		{id: "lookup/late-success", obligation: "A success after a rejection is told.", when: declaresPayIn, run: lateSuccess},
+		{id: "lookup/late-success", obligation: "A success after a rejection is told.", rests: []string{"lookup/approved", "lookup/rejected"}, when: declaresPayIn, run: lateSuccess},
 		{id: "lookup/by-key", obligation: "Where a look-up by key is declared, the key alone finds the attempt.", when: declaresByKey, run: eachSubmitted(func(s *scene, p provider.Provider, a provider.Attempt, _ provider.Outcome) {
 			if payment.CapabilityFor(s.info.Capabilities, a.Payment.Operation, a.Payment.Method).Recovery.LookupByKey {
 				o, err := p.Lookup(s.ctx, query(a, ""))
 				s.must(err)
 				if o.Status == provider.Absent {
-					s.Errorf("%s by %s: the key alone does not find it", a.Payment.Operation, a.Payment.Method)
+					s.errorf("%s by %s: the key alone does not find it", a.Payment.Operation, a.Payment.Method)
 				}
 			}
 		})},
@@ -40,16 +40,16 @@ func lookupRules() []rule {
 				_, _ = p.Lookup(s.ctx, query(a, o.Reference))
 			}
 			if after := s.box.ledger(s); !slices.Equal(before, after) || s.box.count(s, "create") != creates {
-				s.Errorf("the ledger changed from %+v to %+v", before, after)
+				s.errorf("the ledger changed from %+v to %+v", before, after)
 			}
 		})},
-		{id: "lookup/after-restart", obligation: "A provider that was started again finds what it submitted before.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "lookup/after-restart", obligation: "A provider that was started again finds what it submitted before.", rests: []string{"lookup/approved"}, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			a, o := s.submitted(p, c)
 			s.box.settle(s, a.Key, "approved")
 			s.must(p.Close(s.ctx))
 			s.found(s.start(), query(a, o.Reference), provider.Succeeded)
 		})},
-		{id: "lookup/own-attempt", obligation: "Of several attempts, a look-up finds the one that was asked for.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "lookup/own-attempt", obligation: "Of several attempts, a look-up finds the one that was asked for.", rests: []string{"lookup/approved", "lookup/pending"}, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			first, o1 := s.submitted(p, c)
 			second, o2 := s.submitted(p, c)
 			s.box.settle(s, second.Key, "approved")
@@ -62,10 +62,10 @@ func lookupRules() []rule {
 			p := s.start()
 			c := s.main()[0]
 			if o, err := p.Lookup(s.ctx, provider.Query{Operation: c.Operation, Method: c.Method}); err == nil {
-				s.Errorf("it finds %+v", o)
+				s.errorf("it finds %+v", o)
 			}
 		}},
-		{id: "lookup/token-expired", obligation: "A look-up long after the hand-over still finds the attempt.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "lookup/token-expired", obligation: "A look-up long after the hand-over still finds the attempt.", rests: []string{"lookup/approved", "tokens/refreshed", "tokens/expired"}, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			a, o := s.submitted(p, c)
 			s.box.settle(s, a.Key, "approved")
 			s.box.advance(s, 26*time.Hour)
@@ -89,9 +89,9 @@ func unclearLookups() (list []rule) {
 				got, err := p.Lookup(ctx, query(a, o.Reference))
 				switch {
 				case err == nil:
-					s.Errorf("it answers %q", got.Status)
+					s.errorf("it answers %q", got.Status)
 				case notExecuted(err):
-					s.Errorf("it claims that nothing was executed: %v", err)
+					s.errorf("it claims that nothing was executed: %v", err)
 				}
 			}),
 		})
@@ -101,12 +101,11 @@ func unclearLookups() (list []rule) {
 
 // found demands that a look-up answers with one of the statuses.
 func (s *scene) found(p provider.Provider, q provider.Query, statuses ...provider.Status) {
-	s.Helper()
 	o, err := p.Lookup(s.ctx, q)
 	if err != nil {
-		s.Errorf("%s by %s: the look-up fails: %v", q.Operation, q.Method, err)
+		s.errorf("%s by %s: the look-up fails: %v", q.Operation, q.Method, err)
 	} else if !slices.Contains(statuses, o.Status) {
-		s.Errorf("%s by %s: the look-up says %q, not %q", q.Operation, q.Method, o.Status, statuses[0])
+		s.errorf("%s by %s: the look-up says %q, not %q", q.Operation, q.Method, o.Status, statuses[0])
 	}
 }
 

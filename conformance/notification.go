@@ -13,36 +13,36 @@ import (
 
 func notificationRules() []rule {
 	list := []rule{
-		{id: "notifications/names-attempt", obligation: "A webhook about an attempt is read as a query that finds it.", run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
+		{id: "notifications/names-attempt", obligation: "A webhook about an attempt is read as a query that finds it.", rests: []string{"lookup/approved", "lookup/by-key"}, run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
 			s.found(p, s.read(p, c), provider.Succeeded)
 		})},
-		{id: "notifications/after-restart", obligation: "A provider that was started again reads webhooks about what it submitted before.", run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
+		{id: "notifications/after-restart", obligation: "A provider that was started again reads webhooks about what it submitted before.", rests: []string{"notifications/names-attempt", "lookup/after-restart"}, run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
 			s.must(p.Close(s.ctx))
 			again, _ := provider.WithNotifications(s.start())
 			s.found(again, s.read(again, c), provider.Succeeded)
 		})},
-		{id: "notifications/repeated", obligation: "A webhook that comes again is read the same.", run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
+		{id: "notifications/repeated", obligation: "A webhook that comes again is read the same.", rests: []string{"notifications/names-attempt"}, run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
 			if first, second := s.read(p, c), s.read(p, c); first != second {
-				s.Errorf("%+v becomes %+v", first, second)
+				s.errorf("%+v becomes %+v", first, second)
 			}
 		})},
-		{id: "notifications/concurrent", obligation: "Webhooks that come at once are each read the same.", run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
+		{id: "notifications/concurrent", obligation: "Webhooks that come at once are each read the same.", rests: []string{"notifications/repeated"}, run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
 			want, err := p.ParseNotification(s.ctx, c.notification)
 			s.must(err)
 			got := make([][]provider.Query, 16)
 			all(len(got), func(i int) { got[i], _ = p.ParseNotification(s.ctx, c.notification) })
 			for _, q := range got {
 				if !slices.Equal(q, want) {
-					s.Errorf("one was read as %+v, not as %+v", q, want)
+					s.errorf("one was read as %+v, not as %+v", q, want)
 				}
 			}
 		})},
-		{id: "notifications/forged", obligation: "A webhook that claims a success that did not happen changes nothing.", run: forged},
-		{id: "notifications/executes-nothing", obligation: "Reading a webhook executes nothing.", run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
+		{id: "notifications/forged", obligation: "A webhook that claims a success that did not happen changes nothing.", rests: []string{"notifications/names-attempt"}, run: forged},
+		{id: "notifications/executes-nothing", obligation: "Reading a webhook executes nothing.", rests: []string{"notifications/names-attempt"}, run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
 			before := s.box.ledger(s)
 			s.read(p, c)
 			if after := s.box.ledger(s); !slices.Equal(before, after) {
-				s.Errorf("the ledger changed from %+v to %+v", before, after)
+				s.errorf("the ledger changed from %+v to %+v", before, after)
 			}
 		})},
 		{id: "notifications/cut", obligation: "Half a webhook is refused as invalid.", run: notified(func(s *scene, p provider.ProviderWithNotifications, c caught) {
@@ -89,7 +89,6 @@ const webhookPatience = 10 * time.Second
 
 // hook is the address of a listener that hands on webhooks.
 func (s *scene) hook() (address string, arrived chan provider.Notification, stop func()) {
-	s.Helper()
 	arrived = make(chan provider.Notification, 100)
 	address = s.serve(false, func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
@@ -105,7 +104,6 @@ func (s *scene) hook() (address string, arrived chan provider.Notification, stop
 }
 
 func (s *scene) arrives(arrived chan provider.Notification) provider.Notification {
-	s.Helper()
 	ctx, cancel := s.within(webhookPatience)
 	defer cancel()
 	select {
@@ -135,7 +133,6 @@ func notified(f func(*scene, provider.ProviderWithNotifications, caught)) func(*
 
 // read reads a webhook, which must name its attempt, and returns that query as the engine completes it.
 func (s *scene) read(p provider.ProviderWithNotifications, c caught) provider.Query {
-	s.Helper()
 	queries, err := p.ParseNotification(s.ctx, c.notification)
 	if err != nil {
 		s.fatalf("the webhook is not read: %v", err)
@@ -153,12 +150,11 @@ func (s *scene) read(p provider.ProviderWithNotifications, c caught) provider.Qu
 
 // unreadable demands that a webhook is refused as invalid.
 func (s *scene) unreadable(p provider.ProviderWithNotifications, n provider.Notification) {
-	s.Helper()
 	queries, err := p.ParseNotification(s.ctx, n)
 	if err == nil {
-		s.Errorf("it is read as %+v", queries)
+		s.errorf("it is read as %+v", queries)
 	} else if code := provider.CodeOf(err); code != provider.CodeInvalid {
-		s.Errorf("it is refused as %q, not as %q: %v", code, provider.CodeInvalid, err)
+		s.errorf("it is refused as %q, not as %q: %v", code, provider.CodeInvalid, err)
 	}
 }
 
@@ -175,7 +171,7 @@ func forged(s *scene) {
 		if charges := s.box.charges(s, a.Key); len(charges) != 1 || charges[0].Status != "approved" {
 			got, err := p.Lookup(s.ctx, q)
 			if err == nil && got.Status == provider.Succeeded {
-				s.Errorf("the look-up says %q, the books %+v", got.Status, charges)
+				s.errorf("the look-up says %q, the books %+v", got.Status, charges)
 			}
 		}
 	}

@@ -23,7 +23,7 @@ func privacyRules() []rule {
 			for _, r := range s.requests() {
 				for _, secret := range s.secrets() {
 					if strings.Contains(r.Body, a.Key) && strings.Contains(r.Body, secret) {
-						s.Errorf("%s %s carries a secret", r.Method, r.Path)
+						s.errorf("%s %s carries a secret", r.Method, r.Path)
 					}
 				}
 			}
@@ -36,14 +36,14 @@ func privacyRules() []rule {
 				a := s.attempt(p, c)
 				a.Payment = set(a.Payment, l.Field, strings.Repeat("7", l.MaxLength+1))
 				if _, err := p.Submit(s.ctx, a); err != nil && strings.Contains(err.Error(), "7777777") {
-					s.Errorf("%s: %v", l.Field, err)
+					s.errorf("%s: %v", l.Field, err)
 				}
 			}
 		})},
 		{id: "privacy/action", obligation: "The page's URL carries no secret.", run: eachSubmitted(func(s *scene, _ provider.Provider, _ provider.Attempt, o provider.Outcome) {
 			for _, secret := range s.secrets() {
 				if o.Action != nil && strings.Contains(o.Action.URL, secret) {
-					s.Errorf("it carries a secret")
+					s.errorf("it carries a secret")
 				}
 			}
 		})},
@@ -89,15 +89,14 @@ func personal(a provider.Attempt) []string {
 
 // tellsNothing demands that text holds neither a secret nor personal data.
 func (s *scene) tellsNothing(what, text string, a provider.Attempt) {
-	s.Helper()
 	for _, secret := range s.secrets() {
 		if strings.Contains(text, secret) {
-			s.Errorf("%s tells a secret", what)
+			s.errorf("%s tells a secret", what)
 		}
 	}
 	for _, value := range personal(a) {
 		if strings.Contains(text, value) {
-			s.Errorf("%s tells %q", what, value)
+			s.errorf("%s tells %q", what, value)
 		}
 	}
 }

@@ -2,9 +2,8 @@ package conformance
 
 import (
 	"context"
-	"fmt"
 	"regexp"
-	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -88,16 +87,15 @@ func (s *Suite) judge(ctx context.Context, c Check) Result {
 		result.Verdict, result.Detail = NotJudged, "the run was ended before"
 		return result
 	}
-	var found findings
-	done := make(chan struct{})
-	go func() { // FailNow ends it
-		defer close(done)
-		c.Run(ctx, &found)
-	}()
-	<-done
-	if result.Verdict = Pass; len(found.list) > 0 {
-		result.Verdict, result.Detail = Fail, strings.Join(found.list, "\n")
-		result.Trace = s.trace(ctx)
+	found := c.findings(ctx)
+	i := slices.IndexFunc(c.RestsOn, func(id string) bool { return s.unsound[id] })
+	switch s.unsound[c.ID] = len(found) > 0; {
+	case len(found) == 0:
+		result.Verdict = Pass
+	case i >= 0:
+		result.Verdict, result.Detail = NotJudged, "it rests on "+c.RestsOn[i]+", which is not kept"
+	default:
+		result.Verdict, result.Detail, result.Trace = Fail, strings.Join(found, "\n"), s.trace(ctx)
 	}
 	return result
 }
@@ -126,25 +124,4 @@ func (s *Suite) trace(ctx context.Context) []Request {
 		list[i].Path, list[i].Query, list[i].Body = hide.Replace(list[i].Path), hide.Replace(list[i].Query), hide.Replace(list[i].Body)
 	}
 	return list
-}
-
-// findings is the T of a run outside go test.
-type findings struct{ list []string }
-
-// maxFindings bounds what one check tells.
-const maxFindings = 20
-
-func (f *findings) Helper() {}
-
-func (f *findings) Errorf(format string, args ...any) {
-	if len(f.list) < maxFindings {
-		f.list = append(f.list, fmt.Sprintf(format, args...))
-	}
-}
-
-func (f *findings) FailNow() {
-	if len(f.list) == 0 {
-		f.list = append(f.list, "it failed")
-	}
-	runtime.Goexit()
 }

@@ -14,7 +14,6 @@ const exampleReference = "111100005555"
 
 // request is a payment that fits capability c of provider p: everything that a caller could know is filled in.
 func (s *scene) request(p provider.Provider, c *payment.Capability) payment.Request {
-	s.Helper()
 	document := payment.CC
 	if len(c.DocumentTypes) > 0 {
 		document = c.DocumentTypes[0]
@@ -36,7 +35,7 @@ func (s *scene) request(p provider.Provider, c *payment.Capability) payment.Requ
 		r.Bill, r.Amount = s.bill(p, r.Amount)
 	}
 	for _, refusal := range c.Refusals(&r) {
-		s.Errorf("no payment fits %s by %s: %s", c.Operation, c.Method, refusal.Reason)
+		s.errorf("no payment fits %s by %s: %s", c.Operation, c.Method, refusal.Reason)
 	}
 	return r
 }
@@ -67,7 +66,6 @@ func amountWithin(c *payment.Capability) payment.Money {
 
 // bank is a bank that the provider reaches by method.
 func (s *scene) bank(p provider.Provider, method payment.Method) string {
-	s.Helper()
 	const bancolombia = "1007"
 	with, ok := provider.WithBanks(p)
 	if !ok {
@@ -82,7 +80,6 @@ func (s *scene) bank(p provider.Provider, method payment.Method) string {
 
 // bill is a bill that can be paid, and its amount; otherwise where the provider does not know it.
 func (s *scene) bill(p provider.Provider, otherwise payment.Money) (payment.BillTarget, payment.Money) {
-	s.Helper()
 	ref := payment.BillTarget{Biller: "etb", Reference: exampleReference}
 	if s.config.BillReference != "" {
 		ref.Reference = s.config.BillReference

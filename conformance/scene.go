@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -15,7 +17,6 @@ import (
 
 // scene is one check under way.
 type scene struct {
-	T
 	*Suite
 	ctx     context.Context
 	open    []provider.Provider
@@ -23,16 +24,26 @@ type scene struct {
 
 	mu   sync.Mutex
 	keys map[string]bool // those of the attempts that the check made
+
+	findings []string // what is wrong
 }
 
+// maxFindings bounds what one check tells.
+const maxFindings = 20
+
+func (s *scene) errorf(format string, args ...any) {
+	if len(s.findings) < maxFindings {
+		s.findings = append(s.findings, fmt.Sprintf(format, args...))
+	}
+}
+
+// fatalf ends the check.
 func (s *scene) fatalf(format string, args ...any) {
-	s.Helper()
-	s.Errorf(format, args...)
-	s.FailNow()
+	s.errorf(format, args...)
+	runtime.Goexit()
 }
 
 func (s *scene) must(err error) {
-	s.Helper()
 	if err != nil {
 		s.fatalf("%v", err)
 	}
@@ -51,7 +62,6 @@ func (s *scene) close() {
 
 // bare returns a new provider that is not configured.
 func (s *scene) bare() provider.Provider {
-	s.Helper()
 	p, err := s.config.Open(s.ctx)
 	if err != nil {
 		s.fatalf("the provider cannot be opened: %v", err)
@@ -62,7 +72,6 @@ func (s *scene) bare() provider.Provider {
 
 // start returns a new provider, configured; changes override the settings.
 func (s *scene) start(changes ...string) provider.Provider {
-	s.Helper()
 	p := s.bare()
 	if err := p.Configure(s.ctx, s.with(changes...)); err != nil {
 		s.fatalf("Configure: %v", err)
@@ -98,7 +107,6 @@ func (s *scene) newKey() string {
 
 // attempt is a new attempt at a payment that fits capability c.
 func (s *scene) attempt(p provider.Provider, c *payment.Capability) provider.Attempt {
-	s.Helper()
 	key := s.newKey()
 	return provider.Attempt{Key: key, PaymentID: "pay_" + key + "000000", Number: 1, Payment: s.request(p, c)}
 }
@@ -125,13 +133,11 @@ func (s *scene) main() []*payment.Capability {
 
 // submitted hands over a new attempt that must be taken, and returns it with its outcome.
 func (s *scene) submitted(p provider.Provider, c *payment.Capability) (provider.Attempt, provider.Outcome) {
-	s.Helper()
 	a := s.attempt(p, c)
 	return a, s.submit(p, a)
 }
 
 func (s *scene) submit(p provider.Provider, a provider.Attempt) provider.Outcome {
-	s.Helper()
 	o, err := p.Submit(s.ctx, a)
 	if err != nil {
 		s.fatalf("%s by %s: a payment that fits is not taken: %v", a.Payment.Operation, a.Payment.Method, err)
@@ -142,19 +148,18 @@ func (s *scene) submit(p provider.Provider, a provider.Attempt) provider.Outcome
 // refused hands over an attempt that must be refused as CodeInvalid with nothing executed. field is what the error
 // must name; "" = anything.
 func (s *scene) refused(p provider.Provider, a provider.Attempt, what, field string) {
-	s.Helper()
 	o, err := p.Submit(s.ctx, a)
 	e := provider.AsError(err)
 	switch {
 	case err == nil:
-		s.Errorf("%s: it is taken with status %q instead of being refused", what, o.Status)
+		s.errorf("%s: it is taken with status %q instead of being refused", what, o.Status)
 	case e.Code != provider.CodeInvalid:
-		s.Errorf("%s: it is refused as %q, not as %q: %v", what, e.Code, provider.CodeInvalid, err)
+		s.errorf("%s: it is refused as %q, not as %q: %v", what, e.Code, provider.CodeInvalid, err)
 	case field != "" && e.Field != field && !sameName(e.Field, field):
-		s.Errorf("%s: the error names the field %q, not %q: %v", what, e.Field, field, err)
+		s.errorf("%s: the error names the field %q, not %q: %v", what, e.Field, field, err)
 	}
 	if n := len(s.box.charges(s, a.Key)); n > 0 {
-		s.Errorf("%s: it was executed %d times", what, n)
+		s.errorf("%s: it was executed %d times", what, n)
 	}
 }
 
@@ -168,18 +173,17 @@ func sameName(a, b string) bool {
 
 // one demands that exactly one charge exists under key, and none under a key that no attempt had.
 func (s *scene) one(key string) {
-	s.Helper()
 	n := 0
 	for _, e := range s.box.ledger(s) {
 		switch {
 		case e.Key == key:
 			n++
 		case !s.keys[e.Key]:
-			s.Errorf("the ledger has a charge under the key %q, which no attempt had", e.Key)
+			s.errorf("the ledger has a charge under the key %q, which no attempt had", e.Key)
 		}
 	}
 	if n != 1 {
-		s.Errorf("the ledger has %d charges under the key, not 1", n)
+		s.errorf("the ledger has %d charges under the key, not 1", n)
 	}
 }
 

@@ -17,25 +17,25 @@ func configRules() []rule {
 	return []rule{
 		{id: "config/names", obligation: "Attributes are lower-case words joined by underscores.", offline: true, run: eachField(func(s *scene, f provider.ConfigField) {
 			if !snake.MatchString(f.Name) {
-				s.Errorf("the attribute %q", f.Name)
+				s.errorf("the attribute %q", f.Name)
 			}
 		})},
 		{id: "config/documented", obligation: "Each attribute says in one line what it is.", offline: true, run: eachField(func(s *scene, f provider.ConfigField) {
 			if strings.TrimSpace(f.Doc) == "" || strings.ContainsRune(f.Doc, '\n') {
-				s.Errorf("%s: its documentation is %q", f.Name, f.Doc)
+				s.errorf("%s: its documentation is %q", f.Name, f.Doc)
 			}
 		})},
 		{id: "config/base-url", obligation: "base_url is a required attribute of type url, so that a sandbox can stand in.", offline: true, run: func(s *scene) {
 			if f, ok := s.info.Config.Field("base_url"); !ok || f.Type != provider.URL || !f.Required {
-				s.Errorf("base_url is not a required attribute of type url")
+				s.errorf("base_url is not a required attribute of type url")
 			}
 		}},
 		{id: "config/secrets-marked", obligation: "Attributes named like a secret are marked secret, and no secret has a default.", offline: true, run: eachField(func(s *scene, f provider.ConfigField) {
 			if secretWord.MatchString(f.Name) && f.Type == provider.String && !f.Secret {
-				s.Errorf("%s is not marked secret", f.Name)
+				s.errorf("%s is not marked secret", f.Name)
 			}
 			if f.Secret && f.Default != "" {
-				s.Errorf("%s is secret and has a default", f.Name)
+				s.errorf("%s is secret and has a default", f.Name)
 			}
 		})},
 		{id: "config/required-only", obligation: "The required attributes are enough to configure it.", offline: true, run: func(s *scene) {
@@ -46,7 +46,7 @@ func configRules() []rule {
 				}
 			}
 			if err := s.bare().Configure(s.ctx, only); err != nil {
-				s.Errorf("Configure with the required attributes: %v", err)
+				s.errorf("Configure with the required attributes: %v", err)
 			}
 		}},
 		{id: "config/required-demanded", obligation: "A required attribute that is missing is refused by name.", offline: true, run: eachField(func(s *scene, f provider.ConfigField) {
@@ -72,14 +72,14 @@ func configRules() []rule {
 			err := s.bare().Configure(s.ctx, s.with("base_url", "not a URL"))
 			for _, secret := range s.secrets() {
 				if err != nil && strings.Contains(err.Error(), secret) {
-					s.Errorf("the error repeats a secret: %v", err)
+					s.errorf("the error repeats a secret: %v", err)
 				}
 			}
 		}},
 		{id: "config/no-call", obligation: "Configure makes no call to the provider.", run: func(s *scene) {
 			s.start()
 			if list := s.requests(); len(list) > 0 {
-				s.Errorf("it made %d calls, the first %s %s", len(list), list[0].Method, list[0].Path)
+				s.errorf("it made %d calls, the first %s %s", len(list), list[0].Method, list[0].Path)
 			}
 		}},
 	}
@@ -95,41 +95,40 @@ func eachField(f func(*scene, provider.ConfigField)) func(*scene) {
 
 // configRefused demands that the settings with one change are refused, by an error that says word.
 func (s *scene) configRefused(what, word, name, value string) {
-	s.Helper()
 	err := s.bare().Configure(s.ctx, s.with(name, value))
 	var faults *provider.ConfigError
 	switch {
 	case err == nil:
-		s.Errorf("%s: it is accepted", what)
+		s.errorf("%s: it is accepted", what)
 	case errors.As(err, &faults):
 		for _, f := range faults.Faults {
 			if f.Name == word {
 				return
 			}
 		}
-		s.Errorf("%s: no fault names %s: %v", what, word, err)
+		s.errorf("%s: no fault names %s: %v", what, word, err)
 	case !strings.Contains(err.Error(), word):
-		s.Errorf("%s: the error does not name %s: %v", what, word, err)
+		s.errorf("%s: the error does not name %s: %v", what, word, err)
 	}
 }
 
 func allFaults(s *scene) {
 	var required []string
 	for _, f := range s.info.Config {
-		if f.Required {
+		if f.Required && s.bare().Configure(s.ctx, s.with(f.Name, "")) != nil { // else config/required-demanded fails
 			required = append(required, f.Name)
 		}
 	}
 	err := s.bare().Configure(s.ctx, provider.Config{})
 	if err == nil {
 		if len(required) > 0 {
-			s.Errorf("a configuration without any attribute is accepted")
+			s.errorf("a configuration without any attribute is accepted")
 		}
 		return
 	}
 	for _, name := range required {
 		if !strings.Contains(err.Error(), name) {
-			s.Errorf("%s is missing, and not named by: %v", name, err)
+			s.errorf("%s is missing, and not named by: %v", name, err)
 		}
 	}
 }
@@ -139,7 +138,6 @@ func (s *Suite) secrets() []string { return s.info.Config.Secrets(s.settings) }
 
 // requests are those that the sandbox received since the check began.
 func (s *scene) requests() []Request {
-	s.Helper()
 	list, err := s.box.requests(s.ctx)
 	s.must(err)
 	return list

@@ -13,58 +13,93 @@ var submitStatuses = []provider.Status{
 	provider.Pending, provider.Authorized, provider.Succeeded, provider.Rejected, provider.Expired, provider.Failed,
 }
 
-func submitRules() []rule {
+// takenRules are those on which nearly all others rest.
+func takenRules() []rule {
 	return []rule{
 		{id: "check/good", obligation: "Check succeeds with good credentials, and moves no money.", run: func(s *scene) {
 			if err := s.start().Check(s.ctx); err != nil {
-				s.Errorf("Check: %v", err)
+				s.errorf("Check: %v", err)
 			}
 			if n := len(s.box.ledger(s)); n > 0 {
-				s.Errorf("the ledger has %d entries after Check", n)
+				s.errorf("the ledger has %d entries after Check", n)
 			}
 		}},
-		{id: "submit/taken", obligation: "A payment that fits what is declared is taken, by each operation and method, and executed once.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, _ provider.Outcome) {
-			s.one(a.Key)
-		})},
-		{id: "submit/status", obligation: "An outcome has one of the statuses of a hand-over.", run: eachSubmitted(func(s *scene, _ provider.Provider, _ provider.Attempt, o provider.Outcome) {
-			if !slices.Contains(submitStatuses, o.Status) {
-				s.Errorf("the status is %q", o.Status)
-			}
-		})},
-		{id: "submit/true-status", obligation: "An outcome does not claim what the provider's books deny.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, o provider.Outcome) {
-			for _, e := range s.box.charges(s, a.Key) {
-				if o.Status == provider.Succeeded && e.Status != "approved" || e.Status == "pending" && o.Status != provider.Pending {
-					s.Errorf("the outcome is %q, the books say %q", o.Status, e.Status)
+		{
+			id: "submit/taken", obligation: "A payment that fits what is declared is taken, by each operation and method, and executed once.",
+			rests: []string{"contract/info-valid", "contract/amount-bounds", "config/required-only"},
+			run: func(s *scene) {
+				p := s.start()
+				for i := range s.info.Capabilities {
+					a := s.attempt(p, &s.info.Capabilities[i])
+					before := len(s.box.ledger(s))
+					s.submit(p, a)
+					if n := len(s.box.ledger(s)) - before; n != 1 {
+						s.errorf("%s by %s: the ledger has %d entries more, not 1", a.Payment.Operation, a.Payment.Method, n)
+					}
 				}
+			},
+		},
+		{id: "submit/key-sent", obligation: "The attempt's own key reaches the provider.", rests: []string{"submit/taken"}, run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, _ provider.Outcome) {
+			if len(s.box.charges(s, a.Key)) == 0 {
+				s.errorf("no entry of the ledger has the key: %+v", s.box.ledger(s))
 			}
 		})},
+	}
+}
+
+// handoverRules are about what is executed.
+func handoverRules() []rule {
+	return []rule{
 		{id: "submit/one-call", obligation: "One hand-over is one call that creates something.", run: func(s *scene) {
 			s.submitted(s.start(), s.main()[0])
 			if n := s.box.count(s, "create"); n != 1 {
-				s.Errorf("%d calls were made", n)
+				s.errorf("%d calls were made", n)
 			}
 		}},
-		{id: "submit/key-sent", obligation: "The attempt's own key reaches the provider.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, _ provider.Outcome) {
-			if len(s.box.charges(s, a.Key)) == 0 {
-				s.Errorf("no entry of the ledger has the key: %+v", s.box.ledger(s))
-			}
-		})},
 		{id: "submit/operation", obligation: "What is executed is the operation that was asked for.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, _ provider.Outcome) {
 			for _, e := range s.box.charges(s, a.Key) {
 				if e.Operation != a.Payment.Operation {
-					s.Errorf("the books say %q, not %q", e.Operation, a.Payment.Operation)
+					s.errorf("the books say %q, not %q", e.Operation, a.Payment.Operation)
+				}
+			}
+		})},
+		{id: "amounts/exact", obligation: "The amount that is executed is the amount that was asked for.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, _ provider.Outcome) {
+			s.executed(a)
+		})},
+		{id: "amounts/currency", obligation: "The currency that is executed is the one that was asked for.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, _ provider.Outcome) {
+			for _, e := range s.box.charges(s, a.Key) {
+				if e.Currency != a.Payment.Currency {
+					s.errorf("the books say %q, not %q", e.Currency, a.Payment.Currency)
+				}
+			}
+		})},
+	}
+}
+
+// outcomeRules are about what the provider says of it.
+func outcomeRules() []rule {
+	return []rule{
+		{id: "submit/status", obligation: "An outcome has one of the statuses of a hand-over.", run: eachSubmitted(func(s *scene, _ provider.Provider, _ provider.Attempt, o provider.Outcome) {
+			if !slices.Contains(submitStatuses, o.Status) {
+				s.errorf("the status is %q", o.Status)
+			}
+		})},
+		{id: "submit/true-status", obligation: "An outcome does not claim what the provider's books deny.", rests: []string{"submit/status"}, run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, o provider.Outcome) {
+			for _, e := range s.box.charges(s, a.Key) {
+				if o.Status == provider.Succeeded && e.Status != "approved" || e.Status == "pending" && o.Status != provider.Pending {
+					s.errorf("the outcome is %q, the books say %q", o.Status, e.Status)
 				}
 			}
 		})},
 		{id: "submit/reference", obligation: "An outcome carries what the next look-up needs.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, o provider.Outcome) {
 			if c := payment.CapabilityFor(s.info.Capabilities, a.Payment.Operation, a.Payment.Method); o.Reference == "" && !c.Recovery.LookupByKey {
-				s.Errorf("the outcome has no reference, and there is no look-up by key")
+				s.errorf("the outcome has no reference, and there is no look-up by key")
 			}
 		})},
-		{id: "submit/echo", obligation: "Key, amount and currency of an outcome are empty or ours.", run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, o provider.Outcome) {
+		{id: "submit/echo", obligation: "Key, amount and currency of an outcome are empty or ours.", rests: []string{"amounts/exact", "amounts/currency"}, run: eachSubmitted(func(s *scene, _ provider.Provider, a provider.Attempt, o provider.Outcome) {
 			s.echoes(a, o)
 		})},
-		{id: "submit/redirect", obligation: "A pending pay-in has an action with an absolute URL; nothing else has one.", run: eachSubmitted(redirects)},
+		{id: "submit/redirect", obligation: "A pending pay-in has an action with an absolute URL; nothing else has one.", rests: []string{"submit/operation", "submit/true-status"}, run: eachSubmitted(redirects)},
 	}
 }
 
@@ -108,7 +143,7 @@ func refusalRules() []rule {
 			a.Key = ""
 			s.refused(p, a, "without a key", "")
 			if n := len(s.box.ledger(s)); n > 0 {
-				s.Errorf("%d charges were made", n)
+				s.errorf("%d charges were made", n)
 			}
 		}},
 		{id: "submit/name-parts", obligation: "First and last name do as well as the full name.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
@@ -144,27 +179,26 @@ func eachMain(f func(*scene, provider.Provider, *payment.Capability)) func(*scen
 
 // echoes compares what the provider says with what was asked for.
 func (s *scene) echoes(a provider.Attempt, o provider.Outcome) {
-	s.Helper()
 	if o.Key != "" && o.Key != a.Key {
-		s.Errorf("the outcome's key is %q, not %q", o.Key, a.Key)
+		s.errorf("the outcome's key is %q, not %q", o.Key, a.Key)
 	}
 	if !o.Amount.IsZero() && o.Amount != a.Payment.Amount {
-		s.Errorf("the outcome's amount is %s, not %s", o.Amount, a.Payment.Amount)
+		s.errorf("the outcome's amount is %s, not %s", o.Amount, a.Payment.Amount)
 	}
 	if o.Currency != "" && o.Currency != a.Payment.Currency {
-		s.Errorf("the outcome's currency is %q, not %q", o.Currency, a.Payment.Currency)
+		s.errorf("the outcome's currency is %q, not %q", o.Currency, a.Payment.Currency)
 	}
 }
 
 func redirects(s *scene, _ provider.Provider, a provider.Attempt, o provider.Outcome) {
 	switch waits := a.Payment.Operation == payment.PayIn && o.Status == provider.Pending; {
 	case waits && o.Action == nil:
-		s.Errorf("%s by %s: the payer has nothing to do", a.Payment.Operation, a.Payment.Method)
+		s.errorf("%s by %s: the payer has nothing to do", a.Payment.Operation, a.Payment.Method)
 	case !waits && o.Action != nil:
-		s.Errorf("%s by %s, %s: there is no payer to send to %s", a.Payment.Operation, a.Payment.Method, o.Status, o.Action.URL)
+		s.errorf("%s by %s, %s: there is no payer to send to %s", a.Payment.Operation, a.Payment.Method, o.Status, o.Action.URL)
 	case waits:
 		if u, err := url.Parse(o.Action.URL); err != nil || o.Action.Type != "redirect" || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			s.Errorf("the action is %q to %q", o.Action.Type, o.Action.URL)
+			s.errorf("the action is %q to %q", o.Action.Type, o.Action.URL)
 		}
 	}
 }

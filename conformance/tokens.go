@@ -11,11 +11,6 @@ import (
 
 func tokenRules() []rule {
 	list := []rule{
-		{id: "tokens/one-for-a-burst", obligation: "Sixteen calls at once share one token request.", run: func(s *scene) {
-			p := s.start()
-			all(16, func(int) { _ = p.Check(s.ctx) })
-			s.tokensAsked(1)
-		}},
 		{id: "tokens/reused", obligation: "A token is used again while it is good.", run: func(s *scene) {
 			p := s.start()
 			for range 5 {
@@ -23,7 +18,12 @@ func tokenRules() []rule {
 			}
 			s.tokensAsked(1)
 		}},
-		{id: "tokens/refreshed", obligation: "A token that is refused is replaced once, and the same attempt goes on.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "tokens/one-for-a-burst", obligation: "Sixteen calls at once share one token request.", rests: []string{"tokens/reused"}, run: func(s *scene) {
+			p := s.start()
+			all(16, func(int) { _ = p.Check(s.ctx) })
+			s.tokensAsked(1)
+		}},
+		{id: "tokens/refreshed", obligation: "A token that is refused is replaced once, and the same attempt goes on.", rests: []string{"tokens/reused"}, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			a := s.attempt(p, c)
 			s.must(p.Check(s.ctx)) // so that there is a token to refuse
 			before := s.box.count(s, "token")
@@ -31,30 +31,30 @@ func tokenRules() []rule {
 			s.submit(p, a)
 			s.one(a.Key)
 			if n := s.box.count(s, "token") - before; n != 1 {
-				s.Errorf("%d tokens were asked for, not 1", n)
+				s.errorf("%d tokens were asked for, not 1", n)
 			}
 		})},
-		{id: "tokens/expired", obligation: "A call with an expired token succeeds with a new one.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "tokens/expired", obligation: "A call with an expired token succeeds with a new one.", rests: []string{"tokens/refreshed"}, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			a := s.attempt(p, c)
 			s.must(p.Check(s.ctx))
 			s.box.advance(s, 48*time.Hour)
 			s.submit(p, a)
 			s.one(a.Key)
 		})},
-		{id: "tokens/expired-burst", obligation: "Sixteen calls at once with an expired token share one new one.", run: func(s *scene) {
+		{id: "tokens/expired-burst", obligation: "Sixteen calls at once with an expired token share one new one.", rests: []string{"tokens/one-for-a-burst", "tokens/refreshed"}, run: func(s *scene) {
 			p := s.start()
 			s.must(p.Check(s.ctx))
 			s.box.advance(s, 48*time.Hour)
 			all(16, func(int) { _ = p.Check(s.ctx) })
 			s.tokensAsked(2)
 		}},
-		{id: "tokens/no-loop", obligation: "A provider that refuses every token is asked at most twice.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
+		{id: "tokens/no-loop", obligation: "A provider that refuses every token is asked at most twice.", rests: []string{"submit/one-call"}, run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 			a := s.attempt(p, c)
 			before := s.box.count(s, "create")
 			s.box.lay(s, fault{On: "create", Do: "answer", Status: http.StatusUnauthorized, Times: 100})
 			_, _ = p.Submit(s.ctx, a)
 			if n := s.box.count(s, "create") - before; n > 2 {
-				s.Errorf("the hand-over was made %d times", n)
+				s.errorf("the hand-over was made %d times", n)
 			}
 		})},
 		{id: "tokens/not-in-paths", obligation: "No token stands in a path or a query.", run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
@@ -62,12 +62,12 @@ func tokenRules() []rule {
 			_, _ = p.Lookup(s.ctx, query(a, o.Reference))
 			for _, r := range s.requests() {
 				if strings.Contains(strings.ToLower(r.address()), "token=") {
-					s.Errorf("%s %s", r.Method, r.address())
+					s.errorf("%s %s", r.Method, r.address())
 				}
 			}
 		})},
 	}
-	list = append(list, brokenTokens()...)
+	list = restingOn("check/good", "config/no-call")(append(list, brokenTokens()...))
 	for i := range list {
 		list[i].when = func(s *Suite) bool { return s.tokens }
 	}
@@ -96,10 +96,10 @@ func brokenTokens() (list []rule) {
 					s.box.lay(s, f)
 					_, err := s.start().Submit(s.ctx, a)
 					if provider.CodeOf(err) != broken.code {
-						s.Errorf("it answers %v, not %q", err, broken.code)
+						s.errorf("it answers %v, not %q", err, broken.code)
 					}
 					if n := s.box.count(s, "create"); n > 0 {
-						s.Errorf("%d hand-overs were made", n)
+						s.errorf("%d hand-overs were made", n)
 					}
 					s.box.clearFaults(s)
 				}
@@ -110,8 +110,7 @@ func brokenTokens() (list []rule) {
 }
 
 func (s *scene) tokensAsked(want int) {
-	s.Helper()
 	if n := s.box.count(s, "token"); n != want {
-		s.Errorf("%d tokens were asked for, not %d", n, want)
+		s.errorf("%d tokens were asked for, not %d", n, want)
 	}
 }
