@@ -13,7 +13,7 @@ import (
 func openStore(s routing.Store, log *slog.Logger) (store.Store, error) {
 	switch s.Kind {
 	case "pebble":
-		return pebblestore.Open(s.Path, &pebblestore.Options{Logger: log})
+		return pebblestore.Open(s.Path, &pebblestore.Options{FS: disk(), Logger: log})
 	}
 	return nil, fmt.Errorf("store %q is none that this router knows", s.Kind)
 }

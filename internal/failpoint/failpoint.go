@@ -2,10 +2,16 @@
 // error, or to be held up. Only a program that is built with -tags failpoints can; in any other the functions are
 // empty and cost nothing.
 //
-// The environment variable CAUCE_FAILPOINTS says what happens where: point=action[:duration][@n], several separated by
-// commas. The action is crash, error or sleep; crash:200ms dies that much later, while the program goes on. n is the
-// passage at which it happens, counted from 1; without it every passage. answer-read=crash@2 dies when the second
-// provider's answer has been read.
+// The environment variable CAUCE_FAILPOINTS is the path of a file that says what happens where. It is read at every
+// passage, so that it may change while the program runs; while it is missing, nothing happens. It holds entries of the
+// form point=action[:duration][@n], separated by white space. The actions:
+//
+//	crash            dies; with :200ms that much later, while the program goes on
+//	sleep:200ms      is held up
+//	EIO ENOSPC EROFS get that error of the system, where an error can happen
+//
+// n is the passage at which it happens, counted from 1 since the entry is in the file; @n+ is that one and all that
+// follow; without it every one. answer-read=crash@2 dies when the second answer of a provider has been read.
 package failpoint
 
 // Point is a place in the program.
@@ -35,4 +41,11 @@ const (
 	RulesSwapped  Point = "rules-swapped"  // other rules are in force; their providers' accounts are not stored
 	BackupBegun   Point = "backup-begun"   // the first file of a backup is made
 	FormatWritten Point = "format-written" // a new store has said what it is; it is not in order yet
+
+	// Operations of the file system, and asking it for free space, of which an error means that there is none.
+	DiskCreate Point = "disk-create"
+	DiskWrite  Point = "disk-write"
+	DiskSync   Point = "disk-sync"
+	DiskRename Point = "disk-rename"
+	DiskSpace  Point = "disk-space"
 )

@@ -2,8 +2,8 @@
 
 package failpoint
 
-// Pass does what is to happen at a point. An error can happen only where Err is called.
+// Pass does what is to happen at a point where no error can.
 func Pass(Point) {}
 
-// Err is Pass where an error can happen, which it returns.
+// Err does what is to happen at a point, and returns the error that does.
 func Err(Point) error { return nil }

@@ -3,94 +3,113 @@
 package failpoint
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
-// variable is the environment variable that says what happens where.
+// variable is the environment variable that names the file.
 const variable = "CAUCE_FAILPOINTS"
 
-// fault is what happens at a point.
+// fault is an entry of the file.
 type fault struct {
-	action string
-	after  time.Duration
-	nth    int // 0 = every passage
-
-	mu     sync.Mutex
-	passed int
+	point      Point
+	action     string
+	after      time.Duration
+	first, end int // the passages at which it happens: from first to before end
 }
 
-var faults = sync.OnceValue(func() map[Point]*fault {
-	all, err := parse(os.Getenv(variable))
+var systemErrors = map[string]error{"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "EROFS": syscall.EROFS}
+
+const always = int(^uint(0) >> 1)
+
+// parse reads point=action[:duration][@n[+]].
+func parse(entry string) (f fault, err error) {
+	point, action, _ := strings.Cut(entry, "=")
+	action, nth, counted := strings.Cut(action, "@")
+	action, after, timed := strings.Cut(action, ":")
+	f = fault{point: Point(point), action: action, first: 1, end: always}
+	if timed {
+		f.after, err = time.ParseDuration(after)
+	}
+	if counted && err == nil {
+		number, open := strings.CutSuffix(nth, "+")
+		if f.first, err = strconv.Atoi(number); !open {
+			f.end = f.first + 1
+		}
+	}
+	if err != nil || action != "crash" && action != "sleep" && systemErrors[action] == nil {
+		return f, fmt.Errorf("failpoint: %q is not point=action[:duration][@n]", entry)
+	}
+	return f, nil
+}
+
+var (
+	mu     sync.Mutex
+	passed map[string]int // by entry of the file
+)
+
+// next counts a passage, and returns the fault that happens at it; nil = none.
+func next(p Point) (*fault, error) {
+	content, err := os.ReadFile(os.Getenv(variable))
+	if errors.Is(err, fs.ErrNotExist) {
+		content, err = nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	before := passed
+	passed = map[string]int{}
+	var happens *fault
+	for entry := range strings.FieldsSeq(string(content)) {
+		f, err := parse(entry)
+		if err != nil {
+			return nil, err
+		}
+		passed[entry] = before[entry]
+		if f.point != p {
+			continue
+		}
+		passed[entry]++
+		if n := passed[entry]; n >= f.first && n < f.end {
+			happens = &f
+		}
+	}
+	return happens, nil
+}
+
+// Pass does what is to happen at a point where no error can.
+func Pass(p Point) { _ = Err(p) }
+
+// Err does what is to happen at a point, and returns the error that does.
+func Err(p Point) error {
+	f, err := next(p)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	return all
-})
-
-// parse reads point=action[:duration][@n], separated by commas.
-func parse(text string) (map[Point]*fault, error) {
-	all := map[Point]*fault{}
-	for entry := range strings.SplitSeq(text, ",") {
-		if entry == "" {
-			continue
-		}
-		f := &fault{}
-		point, action, _ := strings.Cut(entry, "=")
-		action, nth, counted := strings.Cut(action, "@")
-		action, after, timed := strings.Cut(action, ":")
-		f.action = action
-		var err error
-		if counted {
-			f.nth, err = strconv.Atoi(nth)
-		}
-		if timed && err == nil {
-			f.after, err = time.ParseDuration(after)
-		}
-		if err != nil || action != "crash" && action != "error" && action != "sleep" {
-			return nil, fmt.Errorf("failpoint: %s=%q: %s is not point=crash|error|sleep[:duration][@n]", variable, text, entry)
-		}
-		all[Point(point)] = f
-	}
-	return all, nil
-}
-
-// Pass does what is to happen at a point. An error can happen only where Err is called.
-func Pass(p Point) { _ = Err(p) }
-
-// Err is Pass where an error can happen, which it returns.
-func Err(p Point) error {
-	f := faults()[p]
-	if f == nil || !f.now() {
+	if f == nil {
 		return nil
 	}
 	fmt.Fprintf(os.Stderr, "failpoint %s: %s\n", p, f.action)
 	switch f.action {
-	case "error":
-		return fmt.Errorf("failpoint %s", p)
 	case "sleep":
 		time.Sleep(f.after)
 	case "crash":
-		if f.after > 0 {
-			time.AfterFunc(f.after, die)
-			return nil
+		if f.after == 0 {
+			die()
 		}
-		die()
+		time.AfterFunc(f.after, die)
 	}
-	return nil
-}
-
-// now counts a passage, and reports whether it is one at which something happens.
-func (f *fault) now() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.passed++
-	return f.nth == 0 || f.passed == f.nth
+	return systemErrors[f.action]
 }
 
 // die ends the process as kill -9 does: nothing is flushed, closed or told.
@@ -102,5 +121,5 @@ func die() {
 	if err != nil {
 		panic(err)
 	}
-	select {} // the signal is on its way
+	select {} // it is on its way
 }

@@ -2,23 +2,42 @@
 
 package failpoint
 
-import "testing"
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
 
-func TestParse(t *testing.T) {
-	t.Parallel()
-	all, err := parse("answer-read=crash:200ms@2,rules-swapped=error")
-	if err != nil || len(all) != 2 || all[AnswerRead].action != "crash" || all[AnswerRead].after.Milliseconds() != 200 {
-		t.Fatalf("%v, %v", all, err)
-	}
-	for n, want := range []bool{false, true, false} {
-		if got := all[AnswerRead].now(); got != want {
-			t.Errorf("passage %d: %t", n+1, got)
+func TestErr(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "points")
+	t.Setenv(variable, file)
+	for _, step := range []struct {
+		entries string // of the file from now on; "" = it is missing
+		fails   []bool // the passages of disk-sync
+	}{
+		{"", []bool{false}},
+		{"disk-sync=EIO", []bool{true, true}},
+		{"disk-sync=EIO@2", []bool{false, true, false}},
+		{"disk-write=EIO\ndisk-sync=EIO@2+", []bool{false, true, true}},
+		{"disk-write=EIO", []bool{false}},
+		{"disk-sync=EIO@2+", []bool{false, true}},
+		{"disk-sync=sleep:1us", []bool{false}},
+	} {
+		_ = os.Remove(file)
+		if step.entries != "" {
+			if err := os.WriteFile(file, []byte(step.entries), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n, fails := range step.fails {
+			if err := Err(DiskSync); errors.Is(err, syscall.EIO) != fails || !fails && err != nil {
+				t.Errorf("%q, passage %d: %v", step.entries, n+1, err)
+			}
 		}
 	}
-	if !all[RulesSwapped].now() || !all[RulesSwapped].now() {
-		t.Error("without a number it is not every passage")
-	}
-	for _, wrong := range []string{"answer-read", "answer-read=stop", "answer-read=crash@x", "answer-read=sleep:1"} {
+	for _, wrong := range []string{"disk-sync", "disk-sync=stop", "disk-sync=EIO@x", "disk-sync=sleep:1"} {
 		if _, err := parse(wrong); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}
