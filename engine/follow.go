@@ -46,13 +46,21 @@ func (e *Engine) follow(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if p, err = e.lookUp(ctx, p, decision); err != nil {
-		return err
+	_, err = e.look(ctx, p, decision, true)
+	return err
+}
+
+// look looks a payment up and, where its next look is due, sends it again if that may help: whoever takes the turn of
+// the schedule's look does all of it.
+func (e *Engine) look(ctx context.Context, p *payment.Payment, decision *payment.Decision, due bool) (*payment.Payment, error) {
+	p, err := e.lookUp(ctx, p, decision)
+	if err != nil || !due || !e.mayResend(p) {
+		return p, err
 	}
-	if e.mayResend(p) {
-		return e.resend(ctx, p, decision)
+	if err := e.resend(ctx, p, decision); err != nil {
+		return p, err
 	}
-	return nil
+	return e.store.Get(ctx, p.ID)
 }
 
 // recover takes up an attempt whose hand-over this or another process left without storing its answer. While
@@ -214,7 +222,7 @@ func (e *Engine) Refresh(ctx context.Context, id string) (*payment.Payment, erro
 	if err != nil {
 		return nil, err
 	}
-	return e.lookUp(ctx, p, decision)
+	return e.look(ctx, p, decision, !p.NextLookupAt.After(e.now()))
 }
 
 // Decision returns the stored decision of a payment.

@@ -149,6 +149,22 @@ func TestDoubt(t *testing.T) {
 		}
 	})
 
+	t.Run("whoever refreshes it all the time does not keep it from being sent again", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, one)
+		b.providers["acme"].SetRecovery(payment.Recovery{ResendSameKey: true}).Script(providertest.Lose(provider.Pending))
+		b.start(t)
+		p := b.pay(t, "order-1")
+		due := p.NextLookupAt
+		for b.clock.Now().Before(due) {
+			if _, err := b.Refresh(t.Context(), p.ID); err != nil {
+				t.Fatal(err)
+			}
+			b.clock.Advance(time.Second)
+		}
+		b.becomes(t, p.ID, payment.Pending)
+	})
+
 	t.Run("a refused resend says nothing about the first hand-over", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, two)

@@ -156,7 +156,11 @@ func (e *Engine) rescheduleAfter(d *draft, unanswered bool) {
 	case mismatched(d.p) > 0:
 		d.lookAt(time.Time{}) // a person has to resolve it
 	default:
-		d.lookAt(e.nextLookup(d, a.Number))
+		next := e.nextLookup(d, a.Number)
+		if d.p.Status == payment.InDoubt && d.looked.After(d.now) && d.looked.Before(next) {
+			next = d.looked // a look out of turn (Refresh, a webhook) does not put off the one that may send it again
+		}
+		d.lookAt(next)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestKilledAtRandom(t *testing.T) {
 					return
 				}
 				key := fmt.Sprintf("order-%d", n)
-				p, err := w.payUntilAcknowledged(ctx, key, n)
+				p, err := w.payUntilAcknowledged(ctx, key, orderBody(key, n))
 				if err != nil {
 					t.Error(err)
 					return
@@ -72,11 +72,15 @@ func TestKilledAtRandom(t *testing.T) {
 	w.checkNothingTwice(ctx, t, &acknowledged)
 }
 
-// payUntilAcknowledged asks for one payment under one key until the router answers, however often it is killed.
-func (w *world) payUntilAcknowledged(ctx context.Context, key string, n int64) (payment.Payment, error) {
-	body := fmt.Sprintf(`{"operation":"payin","method":"pse","amount":"%d.00","reference":%q,"description":"Compra de producto ABC",
+// orderBody is the body of a payment; its amount tells its number.
+func orderBody(reference string, n int64) string {
+	return fmt.Sprintf(`{"operation":"payin","method":"pse","amount":"%d.00","reference":%q,"description":"Compra de producto ABC",
 		"payer":{"kind":"natural","name":"Miguel Rodriguez","document":{"type":"CC","number":"1020304050"},
-		"email":"miguel@example.com","phone":"3057788996","bank":"1022"},"return_url":"https://shop.example/return"}`, 1000+n, key)
+		"email":"miguel@example.com","phone":"3057788996","bank":"1022"},"return_url":"https://shop.example/return"}`, 1000+n, reference)
+}
+
+// payUntilAcknowledged asks for one payment under one key until the router answers, however often it is killed.
+func (w *world) payUntilAcknowledged(ctx context.Context, key, body string) (payment.Payment, error) {
 	for {
 		var p payment.Payment
 		status, err := w.call(ctx, http.MethodPost, w.url+"/v1/payments", key, body, &p)

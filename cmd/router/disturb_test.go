@@ -33,7 +33,7 @@ func (w *world) load(t *testing.T, payments int64) (done *atomic.Int64, wait fun
 			for done.Load() < payments && !t.Failed() {
 				n := next.Add(1)
 				key := fmt.Sprintf("order-%d", n)
-				p, err := w.payUntilAcknowledged(t.Context(), key, n)
+				p, err := w.payUntilAcknowledged(t.Context(), key, orderBody(key, n))
 				if err != nil {
 					t.Error(err)
 					return

@@ -55,7 +55,7 @@ const page = `"body":"<html><body><h1>Bad Gateway</h1></body></html>"`
 // CAUCE_MATRIX=all adds the payers who decline, and look-ups that fail, too.
 func TestAmbiguity(t *testing.T) {
 	t.Parallel()
-	newMatrix(t, ourSimulators).run(t, ambiguities)
+	newMatrix(t, ourSimulators, "", allPlugins(t)...).run(t, ambiguities)
 }
 
 // TestAmbiguityForeign is the same at the simulators of package foreign: what is certain there owes nothing to ours.
@@ -69,10 +69,25 @@ func TestAmbiguityForeign(t *testing.T) {
 			return !slices.Contains([]string{"none", "drop_after", "delay_after", "garble", "foreign after", "webhook_forged"}, a.name)
 		})
 	}
-	newMatrix(t, foreignSimulators).run(t, list)
+	newMatrix(t, foreignSimulators, "", allPlugins(t)...).run(t, list)
+}
+
+// allPlugins returns the names of the repository's plugins.
+func allPlugins(t *testing.T) []string {
+	t.Helper()
+	mains, err := filepath.Glob("../../plugins/*/main.go")
+	if err != nil || len(mains) == 0 {
+		t.Fatalf("plugins: %v, %v", mains, err)
+	}
+	var names []string
+	for _, path := range mains {
+		names = append(names, filepath.Base(filepath.Dir(path)))
+	}
+	return names
 }
 
 func (m *matrix) run(t *testing.T, list []ambiguity) {
+	m.api.startRouter(t, m.by.env...)
 	decisions, lookups := []string{"approved"}, []string{""}
 	if os.Getenv("CAUCE_MATRIX") == "all" {
 		decisions = []string{"approved", "rejected"}
@@ -94,7 +109,11 @@ func (m *matrix) run(t *testing.T, list []ambiguity) {
 }
 
 // matrix is one router with a lane for each plugin.
-type matrix struct{ lanes []*lane }
+type matrix struct {
+	by    simulated
+	api   *world
+	lanes []*lane
+}
 
 // lane is a plugin with its own sandbox, which suffers the faults, and the sandbox of a spare provider, which does not.
 type lane struct {
@@ -124,18 +143,14 @@ var ourSimulators = simulated{forms: wireForms, start: func(t *testing.T, plugin
 	return m[1]
 }}
 
-// newMatrix starts the router, every plugin of the repository, and the simulators.
-func newMatrix(t *testing.T, by simulated) *matrix {
+// newMatrix starts the simulators of the plugins' providers and writes the router's rules, to which it adds those given.
+func newMatrix(t *testing.T, by simulated, rules string, plugins ...string) *matrix {
 	t.Helper()
 	listen := unusedAddress(t)
-	rules := fmt.Sprintf("server {\n  listen = %q\n  public_url = \"http://%[1]s\"\n}\n", listen)
+	rules += fmt.Sprintf("server {\n  listen = %q\n  public_url = \"http://%[1]s\"\n}\n", listen)
 	attributes := fmt.Sprintf("timeout = \"1s\"\n  notification_secret = %q\n  breaker = { failures = 1000 }", hookSecret)
 	api := &world{dir: t.TempDir(), url: "http://" + listen, client: newClient(t)}
-	var m matrix
-	mains, err := filepath.Glob("../../plugins/*/main.go")
-	if err != nil || len(mains) == 0 {
-		t.Fatalf("plugins: %v, %v", mains, err)
-	}
+	m := matrix{by: by, api: api}
 	formOf := func(plugin string) wireForm {
 		i := slices.IndexFunc(by.forms, func(f wireForm) bool { return f.plugin == plugin })
 		if i < 0 {
@@ -144,8 +159,7 @@ func newMatrix(t *testing.T, by simulated) *matrix {
 		return by.forms[i]
 	}
 	spareForm := formOf("tpaga-pse")
-	for _, path := range mains {
-		plugin := filepath.Base(filepath.Dir(path))
+	for _, plugin := range plugins {
 		l := &lane{form: formOf(plugin), world: api.withSandbox(t, by.start(t, plugin), plugin), known: map[string]bool{}}
 		candidates := fmt.Sprintf("%q", plugin)
 		rules += l.form.block(plugin, fmt.Sprintf("%q", l.sandbox+by.base[plugin]), attributes)
@@ -161,7 +175,6 @@ func newMatrix(t *testing.T, by simulated) *matrix {
 	if err := os.WriteFile(filepath.Join(api.dir, "routing.hcl"), []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	api.startRouter(t, by.env...)
 	return &m
 }
 

@@ -179,14 +179,18 @@ func (f *wireForm) block(label, baseURL, attributes string) string {
 }
 
 func (f *wireForm) pay(t *testing.T, api *world, c wireCase) payment.Payment {
-	body := fmt.Sprintf(`{%s,"amount":%s,"metadata":{"to":%q},%s,"kind":%q,"document":{"type":%q,"number":%q}}}`,
-		f.request, c.written, f.provider, f.person, c.kind, c.document, wireNumber)
 	var p payment.Payment
+	body := f.body(c)
 	key := strings.Join([]string{f.provider, strings.Trim(c.written, `"`), fmt.Sprint(len(c.written)), c.document, c.kind}, " ")
 	if status, err := api.call(t.Context(), http.MethodPost, api.url+"/v1/payments", key, body, &p); err != nil || status != http.StatusCreated {
 		t.Errorf("%s: %d, %v", body, status, err)
 	}
 	return p
+}
+
+func (f *wireForm) body(c wireCase) string {
+	return fmt.Sprintf(`{%s,"amount":%s,"metadata":{"to":%q},%s,"kind":%q,"document":{"type":%q,"number":%q}}}`,
+		f.request, c.written, f.provider, f.person, c.kind, c.document, wireNumber)
 }
 
 // bodies returns the bodies of the create calls that a sandbox received, by attempt.
