@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -12,6 +13,9 @@ import (
 // that this was thought of: payer.bank != '1007' holds without a bank. A field is guarded where the condition
 // compares it with an empty text, or a list that has one, or takes its length anywhere, or where && joins the test with one that needs the field.
 func (x *expression) warnAbsent(root ast.Node) {
+	if text := string(x.text); !strings.ContainsRune(text, '!') && !strings.Contains(text, "not") && !strings.Contains(text, "none") {
+		return // nothing can hold for what is absent
+	}
 	v := &explicitTests{x: x, fields: map[string]bool{}}
 	ast.Walk(&root, v)
 	x.visitTests(root, false, v.fields)

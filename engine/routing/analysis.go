@@ -24,15 +24,14 @@ func (x *expression) warn(at file.Location, summary, detail string) {
 
 // warnConstant warns of parts of a condition, and of alternatives in them, that hold for every valid payment, or for
 // none together with what stands before them. Constants that come from locals are switches, and meant so.
-func (x *expression) warnConstant(parts []part, conditions []condition) {
+func (x *expression) warnConstant(parts []part) {
 	possible := truth(true)
-	for i, c := range conditions {
-		if c.program != nil || len(c.reads) == 0 && strings.Contains(c.text, "local.") {
-			continue
-		}
-		p := parts[i]
-		if otherwise, ok := x.boxes(p.lowered, true); ok && len(x.domains.allowed(otherwise)) == 0 {
+	for _, p := range parts {
+		c := p.condition
+		if c.always {
 			x.warn(x.extent(p.node), "This always holds", "Leave it out, or write what is meant.")
+		}
+		if c.always || c.program != nil || len(c.reads) == 0 && strings.Contains(c.text, "local.") {
 			continue
 		}
 		both, ok := allOf(possible, c.boxes)
@@ -47,9 +46,22 @@ func (x *expression) warnConstant(parts []part, conditions []condition) {
 			x.warn(x.extent(p.node), "This never holds", detail)
 			return
 		}
-		x.warnAlternatives(p.node, p.lowered, false, possible)
+		if p.lowered != nil {
+			x.warnAlternatives(p.node, p.lowered, false, possible)
+		}
 		possible = both
 	}
+}
+
+// hasAlternatives reports whether there is something for warnAlternatives to look into.
+func hasAlternatives(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		return hasAlternatives(n.Node)
+	case *ast.BinaryNode:
+		return joins(n.Operator)
+	}
+	return false
 }
 
 // warnAlternatives warns of what || joins where it holds for nothing in boxes. lowered is what lower has made of n, and
@@ -113,6 +125,9 @@ func (l *loader) warning(at span, summary, detail string) {
 
 // outline returns boxes outside of which no valid payment takes the route; with exact, all in them pass its conditions.
 func (r *route) outline(ds domains) (boxes []box, exact bool) {
+	if len(r.residue) == 0 { // then the index has the same boxes
+		return ds.allowed(r.boxes), true
+	}
 	boxes, exact = truth(true), true
 	for _, c := range r.conditions {
 		product, ok := allOf(boxes, c.boxes)

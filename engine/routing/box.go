@@ -175,7 +175,7 @@ func (b box) meets(c box) bool {
 
 // and returns the box that holds where both do; possible is false where there is no such value.
 func (b box) and(c box) (both box, possible bool) {
-	both = slices.Clone(b)
+	both = append(make(box, 0, len(b)+len(c)), b...)
 	for _, u := range c {
 		if t := both.test(u.of); t == nil {
 			both = append(both, u)

@@ -270,3 +270,30 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestConditionsWrittenTwice has routes with equal parts, which are compiled once.
+func TestConditionsWrittenTwice(t *testing.T) {
+	t.Parallel()
+	when := func(whens ...string) (content string) {
+		for i, w := range whens {
+			content += fmt.Sprintf("route \"r%d\" {\n  when   = %q\n  reject = \"no\"\n}\n", i, w)
+		}
+		return content
+	}
+	const typo = "method == 'PSE'"
+	if _, ds := loadText(t.TempDir(), "routing.hcl", when(typo, "tax > 5 && "+typo)); len(ds) != 2 || ds[1].Line != 6 || ds[1].Column != 34 {
+		t.Errorf("a mistake in two routes: %+v", ds)
+	}
+	dead := "method == 'pse' && (tax > 5 || amount < 0)"
+	if _, ds := loadText(t.TempDir(), "routing.hcl", when(dead, dead+" && amount > 5")); len(ds) != 3 || ds[2].Column != 44 || ds[2].Line != 6 {
+		t.Errorf("a dead alternative in two routes: %+v", ds)
+	}
+	r := mustLoad(t, when("metadata.a == 'x  y'", "metadata.a == 'x y'", "(metadata.a == 'x' && tax > 5)", "metadata.a == 'x' && tax > 4"))
+	for text, want := range map[string]string{"x y": "r1", "x  y": "r0", "x": "r3"} {
+		req := testRequest()
+		req.Tax, req.Metadata = payment.Pesos(5), map[string]string{"a": text}
+		if got := r.Match(&req, testFacts().Now); got != want {
+			t.Errorf("%q goes to %q, want %q", text, got, want)
+		}
+	}
+}

@@ -84,10 +84,10 @@ func (r *Rules) release(e *evaluator) {
 }
 
 // first returns the first condition that does not hold, nil if all do, and why it could not be computed, if that is so.
-func (e *evaluator) first(conditions []condition) (*condition, error) {
-	for i := range conditions {
-		if holds, err := e.holds(&conditions[i]); err != nil || !holds {
-			return &conditions[i], err
+func (e *evaluator) first(conditions []*condition) (*condition, error) {
+	for _, c := range conditions {
+		if holds, err := e.holds(c); err != nil || !holds {
+			return c, err
 		}
 	}
 	return nil, nil

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -17,6 +18,8 @@ const (
 	maxLocals      = 2000
 	maxDiagnostics = 1000 // of each severity; further ones are not reported
 )
+
+var maxBlocks = map[string]int{"route": maxRoutes, "provider": maxProviders}
 
 // Options change how rules are loaded. The zero value is the default.
 type Options struct {
@@ -49,60 +52,91 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 		options.Env = os.LookupEnv
 	}
 	l := &loader{
-		rules:     &Rules{hash: contentHash(sources), server: Server{Listen: defaultListen}, store: defaultStore(dir)},
-		found:     map[Severity]int{},
+		rules: &Rules{hash: contentHash(sources), server: Server{Listen: defaultListen}, store: defaultStore(dir)},
+		found: map[Severity]int{}, blocks: map[string]int{},
 		dir:       dir,
 		sources:   map[string]*source{},
 		functions: functions(dir, options),
 		locals:    map[string]*local{}, usedLocals: map[string]bool{},
 		labels: map[string]hcl.Range{},
 	}
-	var blocks hcl.Blocks
-	unreadable := false
 	for _, s := range sources {
-		schema := rootSchema
-		if s.tests {
-			schema = testsSchema
-		} else {
+		if !s.tests {
 			l.rules.files = append(l.rules.files, s.name)
 		}
 		l.sources[s.name] = s
-		body, ds := s.parse()
-		l.add(ds...)
-		if body == nil {
-			unreadable = true
-			continue
-		}
-		blocks = append(blocks, l.content(s, body, schema).Blocks...)
 	}
-	if unreadable || l.tooMany(blocks, "route", maxRoutes) || l.tooMany(blocks, "provider", maxProviders) {
-		return nil, l.diagnostics.sorted() // what is missing would look like further faults
-	}
-	// What a block may name has to be known before the block is read: locals, then providers, then the rest.
-	l.readLocals(blocks.OfType("locals"))
-	for _, b := range blocks.OfType("provider") {
-		l.readProvider(b)
-	}
-	l.language = newLanguage(l.conditionLocals())
-	l.language.usedLocals = l.usedLocals
-	for _, b := range blocks {
-		if read := readers[b.Type]; read != nil {
-			read(l, b)
-		}
-	}
-	for _, b := range blocks.OfType("test") {
-		l.readTest(b) // it may name a route of any file
+	l.read(sources)
+	if len(l.unreadable) > 0 {
+		return nil, l.unreadable.sorted() // what is missing would look like further faults
 	}
 	return l.finish()
 }
 
-func (l *loader) tooMany(blocks hcl.Blocks, name string, most int) bool {
-	found := blocks.OfType(name)
-	if len(found) <= most {
-		return false
+// read reads all files. What a block may name has to be known before: locals, then providers, then the rest, tests last.
+// A file that declares neither is parsed when it is its turn, and forgotten: a parsed file takes up 20 times its size.
+func (l *loader) read(sources []*source) {
+	parsed := make(map[*source]hcl.Blocks, len(sources))
+	var declaring, tests hcl.Blocks
+	for _, s := range sources {
+		if s.declares() {
+			parsed[s] = l.parse(s)
+			declaring = append(declaring, parsed[s]...)
+		}
 	}
-	l.fault(found[most].DefRange, fmt.Sprintf("Too many %s blocks", name), fmt.Sprintf("There may be %d.", most))
-	return true
+	l.readLocals(declaring.OfType("locals"))
+	for _, b := range declaring.OfType("provider") {
+		l.readProvider(b)
+	}
+	l.language = newLanguage(l.conditionLocals())
+	l.language.usedLocals = l.usedLocals
+	for _, s := range sources {
+		blocks, done := parsed[s]
+		if delete(parsed, s); !done {
+			blocks = l.parse(s)
+		}
+		for _, b := range blocks {
+			if read := readers[b.Type]; read != nil {
+				read(l, b)
+			}
+		}
+		tests = append(tests, blocks.OfType("test")...)
+	}
+	for _, b := range tests {
+		l.readTest(b) // it may name a route of any file
+	}
+}
+
+// declares reports whether the file may declare what other files name.
+func (s *source) declares() bool {
+	return bytes.Contains(s.content, []byte("locals")) ||
+		bytes.Count(s.content, []byte("provider")) > bytes.Count(s.content, []byte("providers"))
+}
+
+// parse returns the blocks of a file; none where one of the files cannot be read, or they have too many.
+func (l *loader) parse(s *source) hcl.Blocks {
+	body, ds := s.parse()
+	if body == nil {
+		l.unreadable = append(l.unreadable, ds...)
+	}
+	if len(l.unreadable) > 0 {
+		return nil
+	}
+	l.add(ds...)
+	schema := rootSchema
+	if s.tests {
+		schema = testsSchema
+	}
+	blocks := l.content(s, body, schema).Blocks
+	for _, b := range blocks {
+		most := maxBlocks[b.Type]
+		if l.blocks[b.Type]++; most > 0 && l.blocks[b.Type] > most {
+			l.unreadable = append(l.unreadable, s.span(b.DefRange).diagnostic(Error,
+				fmt.Sprintf("Too many %s blocks", b.Type), fmt.Sprintf("There may be %d.", most)))
+			return nil
+		}
+	}
+	return blocks
 }
 
 // finish checks what only the whole can tell.
@@ -142,6 +176,8 @@ var readers = map[string]func(*loader, *hcl.Block){
 type loader struct {
 	rules         *Rules
 	diagnostics   Diagnostics
+	unreadable    Diagnostics      // why nothing else can be said
+	blocks        map[string]int   // how many of each type there are
 	found         map[Severity]int // reported or not
 	dir           string
 	sources       map[string]*source

@@ -75,6 +75,17 @@ func TestLoad(t *testing.T) {
 			t.Errorf("got %v", ds)
 		}
 	})
+	t.Run("also where another file has faults, and declares what it names", func(t *testing.T) {
+		t.Parallel()
+		dir := writeFiles(t, map[string]string{
+			"10.hcl": "provider \"a\" {}\nroute \"r\" {\n  providers = [\"b\"]\n}\n", "20.hcl": "route {\n  =\n}\n",
+			"30.hcl": "test \"t\" {\n  payment = {}\n  expect  = { route = \"s\" }\n}\n", "40.hcl": "locals {\n  b = (\n}\n",
+		})
+		r, ds := Load(dir, nil)
+		if r != nil || len(ds) != 2 || filepath.Base(ds[0].File) != "20.hcl" || filepath.Base(ds[1].File) != "40.hcl" {
+			t.Errorf("got %v", ds)
+		}
+	})
 	t.Run("warnings do not crowd out an error", func(t *testing.T) {
 		t.Parallel()
 		var b strings.Builder

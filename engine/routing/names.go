@@ -128,7 +128,7 @@ func clockTextReference(key string, part func(time.Time) string) *reference {
 
 func newLanguage(locals map[string]constant) *language {
 	l := &language{
-		locals: locals, usedLocals: map[string]bool{}, references: map[string]*reference{},
+		locals: locals, usedLocals: map[string]bool{}, references: map[string]*reference{}, known: map[string]compiled{},
 		parsing: conf.CreateNew(), compiling: conf.New(types.Map{}),
 	}
 	l.parsing.MaxNodes = maxExpressionNodes

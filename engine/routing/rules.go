@@ -31,11 +31,11 @@ type Rules struct {
 // route is one compiled route block.
 type route struct {
 	name        string
-	label       span        // where the name is written
-	conditions  []condition // all must hold; none = every payment matches
-	boxes       []box       // what the index searches for: the normal form of as many of them as it can
-	residue     []condition // the others
-	reject      string      // else candidates
+	label       span         // where the name is written
+	conditions  []*condition // all must hold; none = every payment matches
+	boxes       []box        // what the index searches for: the normal form of as many of them as it can
+	residue     []*condition // the others
+	reject      string       // else candidates
 	strategy    *strategy
 	candidates  []candidate  // in written order
 	successRate *SuccessRate // with that strategy

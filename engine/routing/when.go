@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -40,10 +41,11 @@ type condition struct {
 	boxes   []box       // its normal form
 	program *vm.Program // instead, where it has none
 	mayFail bool        // the program may end without a value
+	always  bool        // every valid payment passes; never said of what comes from locals alone: that is a switch
 }
 
 // when reads a route's condition.
-func (l *loader) when(a *hcl.Attribute) []condition {
+func (l *loader) when(a *hcl.Attribute) []*condition {
 	source := l.sources[a.Expr.Range().Filename]
 	text, offsets, ok := literal(source, a.Expr)
 	if !ok {
@@ -81,6 +83,8 @@ func literal(s *source, e hcl.Expression) (text string, offsets []int, ok bool) 
 		end = max(start, start+bytes.LastIndexByte(s.content[start:end], '\n')+1)
 	}
 	var b strings.Builder
+	b.Grow(end - start)
+	offsets = make([]int, 0, end-start+1)
 	for start < end {
 		r, n := decode(s.content[start:end], quoted)
 		b.WriteRune(r)
@@ -137,7 +141,7 @@ func (x *expression) fail(at file.Location, summary, detail string) {
 	x.faults = append(x.faults, fault{at.From, at.To, Error, summary, detail})
 }
 
-func (x *expression) compile(text string) []condition {
+func (x *expression) compile(text string) []*condition {
 	if len(text) > maxExpression {
 		x.fail(file.Location{}, "Expression too long",
 			fmt.Sprintf("It may have %d bytes. Split the route in two.", maxExpression))
@@ -153,36 +157,24 @@ func (x *expression) compile(text string) []condition {
 		x.failParse(err)
 		return nil
 	}
-	var conditions []condition
 	parts := x.split(root)
-	for i, part := range parts {
-		x.reads = nil
-		o := x.lower(part.node)
-		parts[i].lowered = o.node
-		// It can be invalid without a fault: a local's fault is reported where the local is written.
-		if !x.isCondition(part.node, o) || len(x.faults) > 0 {
-			continue
-		}
-		if boxes, ok := x.boxes(o.node, false); ok {
-			conditions = append(conditions, condition{text: part.text, reads: x.reads, boxes: boxes})
-			continue
-		}
-		mayFail := mayFail(o.node)
-		program, err := x.program(o.node)
-		if err != nil {
-			x.fail(x.extent(part.node), "Expression cannot be compiled", err.Error())
-			continue
-		}
-		conditions = append(conditions, condition{text: part.text, reads: x.reads, program: program, mayFail: mayFail})
+	for i := range parts {
+		x.compilePart(&parts[i])
 	}
-	if len(x.faults) > 0 {
+	if len(x.faults) > 0 || slices.ContainsFunc(parts, func(p part) bool { return p.condition == nil }) {
 		return nil
 	}
-	ast.Walk(&root, codeWarner{x})
-	if len(conditions) == len(parts) && len(x.faults) == 0 { // a code that does not exist is why a part never holds
-		x.warnConstant(parts, conditions)
+	for i := range parts {
+		x.warnCodes(&parts[i])
+	}
+	if len(x.faults) == 0 { // a code that does not exist is why a part never holds
+		x.warnConstant(parts)
 	}
 	x.warnAbsent(root)
+	conditions := make([]*condition, len(parts))
+	for i, p := range parts {
+		conditions[i] = p.condition
+	}
 	return conditions
 }
 
@@ -271,48 +263,6 @@ func tooDeep(text []rune) (at int, deep bool) {
 	return 0, false
 }
 
-// part is one of the conditions that an outermost && joins.
-type part struct {
-	node    ast.Node
-	lowered ast.Node // what lower has made of it
-	text    string
-}
-
-// split takes the outermost && apart.
-func (x *expression) split(root ast.Node) []part {
-	var parts []part
-	from := 0
-	var visit func(ast.Node)
-	visit = func(n ast.Node) {
-		if b, ok := n.(*ast.BinaryNode); ok && isAnd(b.Operator) && !x.isChain(b) {
-			visit(b.Left)
-			parts[len(parts)-1].text = string(x.text[from:b.Location().From])
-			from = b.Location().To
-			visit(b.Right)
-			return
-		}
-		parts = append(parts, part{node: n})
-	}
-	visit(root)
-	parts[len(parts)-1].text = string(x.text[from:])
-	for i := range parts {
-		parts[i].text = trimBrackets(parts[i].text)
-	}
-	return parts
-}
-
-// trimBrackets takes away the white space and the brackets that split has cut from their partners.
-func trimBrackets(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	for strings.Count(s, "(") > strings.Count(s, ")") && strings.HasPrefix(s, "(") {
-		s = strings.TrimSpace(s[1:])
-	}
-	for strings.Count(s, ")") > strings.Count(s, "(") && strings.HasSuffix(s, ")") {
-		s = strings.TrimSpace(s[:len(s)-1])
-	}
-	return s
-}
-
 func (x *expression) slice(at file.Location) string {
 	if at.From < 0 || at.From >= at.To || at.To > len(x.text) {
 		return ""
@@ -355,6 +305,7 @@ type language struct {
 	usedLocals map[string]bool // by conditions and by anything else
 	references map[string]*reference
 	domains    domains
+	known      map[string]compiled // by how it is written
 	parsing    *conf.Config
 	compiling  *conf.Config
 }
