@@ -75,11 +75,11 @@ func (e *Engine) startProvider(ctx context.Context, block routing.Provider) (*ru
 	config, err := p.Info().Config.Resolve(configOf(block))
 	var faults *provider.ConfigError
 	if errors.As(err, &faults) {
-		return r, diagnose(block, p.Info().Config, faults)
+		return r, ConfigDiagnostics(block, p.Info().Config, faults)
 	}
 	if err := p.Configure(ctx, config); err != nil {
 		if errors.As(err, &faults) {
-			return r, diagnose(block, p.Info().Config, faults)
+			return r, ConfigDiagnostics(block, p.Info().Config, faults)
 		}
 		return r, fmt.Errorf("engine: provider %q refuses its configuration: %w", block.Name, err)
 	}
@@ -105,9 +105,9 @@ func configOf(block routing.Provider) provider.Config {
 	return config
 }
 
-// diagnose puts faults of a configuration at their place in the rules. The source line of a secret is not shown:
-// it may hold the secret in clear.
-func diagnose(block routing.Provider, schema provider.Schema, faults *provider.ConfigError) routing.Diagnostics {
+// ConfigDiagnostics puts faults of a configuration at their place in the rules. The source line of a secret is not
+// shown: it may hold the secret in clear.
+func ConfigDiagnostics(block routing.Provider, schema provider.Schema, faults *provider.ConfigError) routing.Diagnostics {
 	var out routing.Diagnostics
 	for _, f := range faults.Faults {
 		d := block.ConfigDiagnostic(f.Name, fmt.Sprintf("Config of provider %q", block.Name), f.Name+" "+f.Message)

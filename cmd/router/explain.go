@@ -141,16 +141,34 @@ func readPayment(s streams, from string) (payment.Request, error) {
 
 // infos asks the plugins of the rules' providers what they take, and says of which it is not known.
 func infos(ctx context.Context, s streams, rules *routing.Rules) map[string]provider.Info {
-	known := map[string]provider.Info{}
-	for _, p := range rules.Providers() {
-		info, err := infoOf(ctx, p)
-		if err != nil {
-			fmt.Fprintf(s.err, "router: what provider %q takes is not known: %v\n", p.Name, err)
-			continue
-		}
-		known[p.Name] = info
-	}
+	known, unknown := describeAll(ctx, rules, infoOf)
+	reportUnknown(s, unknown)
+	maps.DeleteFunc(known, func(name string, _ provider.Info) bool { return unknown[name] != nil })
 	return known
+}
+
+func reportUnknown(s streams, unknown map[string]error) {
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
+		fmt.Fprintf(s.err, "router: what provider %q takes is not known: %v\n", name, unknown[name])
+	}
+}
+
+// describer asks a provider's plugin what it is; one that refuses its configuration tells that and an error.
+type describer func(context.Context, routing.Provider) (provider.Info, error)
+
+// describeAll asks the plugins of the rules' providers what they are, and tells why one could not say all.
+func describeAll(ctx context.Context, rules *routing.Rules, describe describer) (infos map[string]provider.Info, unknown map[string]error) {
+	infos, unknown = map[string]provider.Info{}, map[string]error{}
+	for _, p := range rules.Providers() {
+		info, err := describe(ctx, p)
+		if err != nil {
+			unknown[p.Name] = err
+		}
+		if info.Name != "" {
+			infos[p.Name] = info
+		}
+	}
+	return infos, unknown
 }
 
 // infoOf asks a provider's plugin what it takes, as it is configured. The plugin calls nobody for that.

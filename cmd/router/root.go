@@ -35,7 +35,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(), newSimulateCmd(), newDiffCmd(),
+		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(), newLSPCmd(), newSimulateCmd(), newDiffCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
 		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newReconcileCmd(),
 		newExportCmd(), newBackupCmd(), newRestoreCmd(), newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),

@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"slices"
 
+	"github.com/cauce-pay/cauce/cmd/router/internal/lsp"
+	"github.com/cauce-pay/cauce/engine"
 	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/provider"
 )
 
 func newValidateCmd() command {
@@ -34,14 +39,9 @@ func rulesFlag(flags *flag.FlagSet) *string {
 }
 
 func validate(ctx context.Context, s streams, path string, asJSON bool) error {
-	rules, found := loadWithTests(path)
-	if rules != nil {
-		capabilities := map[string][]payment.Capability{}
-		for name, info := range infos(ctx, s, rules) {
-			capabilities[name] = info.Capabilities
-		}
-		found = append(found, rules.Check(capabilities)...)
-	}
+	findings := checkRules(ctx, path, nil, infoOf)
+	reportUnknown(s, findings.Unknown)
+	found := findings.Diagnostics
 	var err error
 	if asJSON {
 		err = printJSON(s.out, found.Report())
@@ -52,6 +52,44 @@ func validate(ctx context.Context, s streams, path string, asJSON bool) error {
 		return errNotFine
 	}
 	return err
+}
+
+// checkRules finds what can be told of rules without their secrets and without calling a provider; unsaved contents take
+// the place of files.
+func checkRules(ctx context.Context, path string, unsaved map[string][]byte, describe describer) lsp.Findings {
+	rules, found := loadWith(path, routing.Options{Tests: true, Unsaved: unsaved})
+	if rules == nil {
+		return lsp.Findings{Diagnostics: found}
+	}
+	infos, unknown := describeAll(ctx, rules, describe)
+	found = append(found, configFaults(rules, infos, unknown)...)
+	capabilities := map[string][]payment.Capability{}
+	for name, info := range infos {
+		if unknown[name] == nil {
+			capabilities[name] = info.Capabilities
+		}
+	}
+	return lsp.Findings{Diagnostics: append(found, rules.Check(capabilities)...), Infos: infos, Unknown: unknown}
+}
+
+// configFaults takes what plugins refuse of their configuration out of unknown, and returns it with its places. A value
+// that is not known here cannot be judged.
+func configFaults(rules *routing.Rules, infos map[string]provider.Info, unknown map[string]error) routing.Diagnostics {
+	var found routing.Diagnostics
+	for _, block := range rules.Providers() {
+		var faults *provider.ConfigError
+		if !errors.As(unknown[block.Name], &faults) || infos[block.Name].Name == "" {
+			continue
+		}
+		judged := &provider.ConfigError{Faults: slices.DeleteFunc(slices.Clone(faults.Faults), func(f provider.ConfigFault) bool {
+			return block.Config[f.Name].Text == standIn("")
+		})}
+		if len(judged.Faults) == len(faults.Faults) {
+			delete(unknown, block.Name)
+		}
+		found = append(found, engine.ConfigDiagnostics(block, infos[block.Name].Config, judged)...)
+	}
+	return found
 }
 
 func printDiagnostics(s streams, path string, found routing.Diagnostics) error {

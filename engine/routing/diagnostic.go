@@ -28,6 +28,10 @@ type Diagnostic struct {
 	Line     int      `json:"line"`   // from 1; 0 where it is about the file as a whole
 	Column   int      `json:"column"` // in characters (Unicode code points), from 1
 
+	// Start and End are the bytes of the file that are at fault; both 0 where it is about the file as a whole.
+	Start int `json:"-"`
+	End   int `json:"-"`
+
 	excerpt string // the source line, or a part of it where it is long
 	indent  int    // characters of excerpt before the fault
 	width   int    // characters of excerpt at fault
@@ -174,7 +178,7 @@ func (s span) diagnostic(severity Severity, summary, detail string) Diagnostic {
 	rest := []rune(strings.TrimRight(string(content[s.start:max(s.start, last)]), "\r"))
 	d := Diagnostic{
 		Severity: severity, Summary: printable(summary), Detail: printable(detail), File: s.source.name,
-		Line: line + 1, Column: len(before) + 1,
+		Line: line + 1, Column: len(before) + 1, Start: s.start, End: max(s.start, s.end),
 	}
 	if len(before)+len(rest) > maxExcerpt {
 		before = before[max(0, len(before)-maxExcerpt/2):]

@@ -10,7 +10,7 @@ import (
 
 // Files returns the files that Load reads at path with Options.Tests, in the order in which it reads them.
 func Files(path string) ([]string, error) {
-	names, _, err := rulesFiles(path, true)
+	names, _, err := rulesFiles(path, true, nil)
 	return names, err
 }
 
@@ -18,7 +18,7 @@ func Files(path string) ([]string, error) {
 // one empty line between lines and none at the start of a block, and a line break at the end. Nothing else changes, comments are kept, and formatting
 // it again changes nothing. Only what parses is formatted; whether it is right is Load's to say.
 func Format(name string, content []byte) ([]byte, Diagnostics) {
-	if len(content) > maxFileBytes {
+	if len(content) > MaxFileBytes {
 		return nil, Diagnostics{tooLargeFile(name)}
 	}
 	if _, ds := newSource(name, content).parse(); ds.HasErrors() {

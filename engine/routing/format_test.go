@@ -32,7 +32,7 @@ func TestFormat(t *testing.T) {
 	if _, ds := Format("rules.hcl", []byte("route {")); !strings.Contains(ds.Error(), "rules.hcl:1:") {
 		t.Errorf("broken rules: %v", ds)
 	}
-	if _, ds := Format("rules.hcl", bytes.Repeat([]byte{'\n'}, maxFileBytes+1)); !strings.Contains(ds.Error(), "larger than") {
+	if _, ds := Format("rules.hcl", bytes.Repeat([]byte{'\n'}, MaxFileBytes+1)); !strings.Contains(ds.Error(), "larger than") {
 		t.Errorf("too large: %v", ds)
 	}
 }

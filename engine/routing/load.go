@@ -29,13 +29,18 @@ type Options struct {
 	Unset func(name string) string
 	// Tests reads the *_test.hcl files too: of a directory all of them, beside a file the one of its name.
 	Tests bool
+	// Unsaved are contents that stand for those on disk, by a file's path: Load's own, or a name joined to the directory's.
+	Unsaved map[string][]byte
 }
 
 // Load reads the rules at path: one file, or every *.hcl of a directory (not *_test.hcl, nor hidden files) in name
 // order. It reports every fault that it finds, in the order of their places. Rules is nil when one of them is an
 // error; the others are warnings.
 func Load(path string, o *Options) (*Rules, Diagnostics) {
-	sources, dir, ds := readSources(path, o != nil && o.Tests)
+	if o == nil {
+		o = &Options{}
+	}
+	sources, dir, ds := readSources(path, o.Tests, o.Unsaved)
 	if ds.HasErrors() {
 		return nil, ds
 	}
@@ -116,7 +121,7 @@ func (s *source) declares() bool {
 // parse returns the blocks of a file; none where one of the files cannot be read, or they have too many.
 func (l *loader) parse(s *source) hcl.Blocks {
 	body, ds := s.parse()
-	if body == nil {
+	if ds.HasErrors() {
 		l.unreadable = append(l.unreadable, ds...)
 	}
 	if len(l.unreadable) > 0 {

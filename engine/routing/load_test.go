@@ -130,7 +130,7 @@ func TestLoad(t *testing.T) {
 		for want, path := range map[string]string{
 			"No such file or directory":  filepath.Join(t.TempDir(), "routing.hcl"),
 			"has no *.hcl file":          writeFiles(t, map[string]string{"a_test.hcl": ""}),
-			"larger than 1048576 bytes":  writeFiles(t, map[string]string{"a.hcl": strings.Repeat("#\n", maxFileBytes/2) + "#"}),
+			"larger than 1048576 bytes":  writeFiles(t, map[string]string{"a.hcl": strings.Repeat("#\n", MaxFileBytes/2) + "#"}),
 			"Rules are text in UTF-8":    writeFiles(t, map[string]string{"a.hcl": "# \xff\n"}),
 			"more than 1000 *.hcl files": writeFiles(t, manyFiles(1001)),
 		} {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,14 +19,16 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Bounds of what is read. Nesting is bounded because HCL's parser recurses: a file of brackets would overflow the
+// MaxFileBytes bounds a file of rules.
+const MaxFileBytes = 1 << 20
+
+// Further bounds of what is read. Nesting is bounded because HCL's parser recurses: a file of brackets would overflow the
 // stack, which no program survives.
 const (
-	maxFileBytes = 1 << 20
-	maxFiles     = 1000
-	maxBytes     = 64 << 20 // of all files together
-	maxNesting   = 64
-	maxDigits    = 40 // of a number
+	maxFiles   = 1000
+	maxBytes   = 64 << 20 // of all files together
+	maxNesting = 64
+	maxDigits  = 40 // of a number
 )
 
 // testSuffix ends the names of files that hold nothing but tests.
@@ -33,9 +36,9 @@ const testSuffix = "_test.hcl"
 
 // readSources reads a file of rules, or every *.hcl of a directory that is not a *_test.hcl, in name order, and the
 // latter too if tests are asked for. dir is where relative paths in the rules start.
-func readSources(path string, tests bool) (sources []*source, dir string, ds Diagnostics) {
+func readSources(path string, tests bool, unsaved map[string][]byte) (sources []*source, dir string, ds Diagnostics) {
 	fail := func(name, format string, args ...any) { ds = append(ds, unreadable(name, format, args...)) }
-	names, dir, err := rulesFiles(path, tests)
+	names, dir, err := rulesFiles(path, tests, unsaved)
 	if err != nil {
 		fail(path, "%s.", describeFileError(err))
 	}
@@ -44,11 +47,14 @@ func readSources(path string, tests bool) (sources []*source, dir string, ds Dia
 	}
 	total := 0
 	for _, name := range names {
-		content, err := readBounded(name)
+		content, err := unsaved[name], error(nil)
+		if content == nil {
+			content, err = readBounded(name)
+		}
 		switch {
 		case err != nil:
 			fail(name, "%s.", describeFileError(err))
-		case len(content) > maxFileBytes:
+		case len(content) > MaxFileBytes:
 			ds = append(ds, tooLargeFile(name))
 		default:
 			s := newSource(name, content)
@@ -68,18 +74,18 @@ func unreadable(name, format string, args ...any) Diagnostic {
 }
 
 func tooLargeFile(name string) Diagnostic {
-	return unreadable(name, "The file is larger than %d bytes. Rules may be spread over several files of one directory.", maxFileBytes)
+	return unreadable(name, "The file is larger than %d bytes. Rules may be spread over several files of one directory.", MaxFileBytes)
 }
 
-func rulesFiles(path string, tests bool) (names []string, dir string, err error) {
+func rulesFiles(path string, tests bool, unsaved map[string][]byte) (names []string, dir string, err error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	if err != nil && unsaved[path] == nil {
 		return nil, "", err
 	}
-	if !info.IsDir() {
+	if err != nil || !info.IsDir() {
 		names = []string{path}
 		beside := strings.TrimSuffix(path, ".hcl") + testSuffix
-		if _, err := os.Stat(beside); tests && err == nil {
+		if _, err := os.Stat(beside); tests && (err == nil || unsaved[beside] != nil) {
 			names = append(names, beside)
 		}
 		return names, filepath.Dir(path), nil
@@ -88,9 +94,18 @@ func rulesFiles(path string, tests bool) (names []string, dir string, err error)
 	if err != nil {
 		return nil, "", err
 	}
-	rules := 0
+	var inside []string
 	for _, e := range entries {
-		name := e.Name()
+		inside = append(inside, e.Name())
+	}
+	for name := range unsaved {
+		if filepath.Dir(name) == filepath.Clean(path) {
+			inside = append(inside, filepath.Base(name))
+		}
+	}
+	slices.Sort(inside)
+	rules := 0
+	for _, name := range slices.Compact(inside) {
 		isTest := strings.HasSuffix(name, testSuffix)
 		if !strings.HasSuffix(name, ".hcl") || name[0] == '.' || isTest && !tests {
 			continue
@@ -116,7 +131,7 @@ func readBounded(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	return io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
 }
 
 // describeFileError is err without the path, which the diagnostic has already.
@@ -142,8 +157,9 @@ func contentHash(sources []*source) string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// parse reads the file's blocks, once it is certain that HCL's parser survives it.
-func (s *source) parse() (*hclsyntax.Body, Diagnostics) {
+// parse reads the file's blocks, once it is certain that HCL's parser survives it. body is what could be made of a file
+// with mistakes, nil where the parser was not asked.
+func (s *source) parse() (body *hclsyntax.Body, ds Diagnostics) {
 	if i := invalidUTF8(s.content); i >= 0 {
 		return nil, Diagnostics{span{s, i, i + 1}.diagnostic(Error, "Not UTF-8", "Rules are text in UTF-8.")}
 	}
@@ -152,10 +168,7 @@ func (s *source) parse() (*hclsyntax.Body, Diagnostics) {
 		return nil, Diagnostics{s.span(at).diagnostic(Error, summary, detail)}
 	}
 	file, faults := hclsyntax.ParseConfig(s.content, s.name, hcl.InitialPos)
-	if faults.HasErrors() {
-		return nil, s.diagnostics(faults)
-	}
-	return file.Body.(*hclsyntax.Body), nil
+	return file.Body.(*hclsyntax.Body), s.diagnostics(faults)
 }
 
 func invalidUTF8(b []byte) int {
