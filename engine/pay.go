@@ -17,7 +17,7 @@ import (
 // A request that breaks its own rules is a *payment.ValidationError and is not recorded. When ctx ends first,
 // Pay returns the payment as it stands together with ctx's error; the hand-over goes on.
 func (e *Engine) Pay(ctx context.Context, key string, req payment.Request) (*payment.Payment, error) {
-	p, _, err := e.Begin(ctx, key, req)
+	p, _, err := e.take(ctx, key, req)
 	if err != nil || p.Status != payment.Processing {
 		return p, err
 	}
@@ -27,6 +27,14 @@ func (e *Engine) Pay(ctx context.Context, key string, req payment.Request) (*pay
 // Begin is Pay without the waiting: it returns as soon as the payment is durable, with replayed telling
 // whether the key was known already. See Wait.
 func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p *payment.Payment, replayed bool, err error) {
+	if p, replayed, err = e.take(ctx, key, req); p != nil {
+		p = p.Clone()
+	}
+	return p, replayed, err
+}
+
+// take is Begin; while the payment is processing, the one it returns is shared and must not be changed.
+func (e *Engine) take(ctx context.Context, key string, req payment.Request) (p *payment.Payment, replayed bool, err error) {
 	if !payment.ValidKey(key) {
 		return nil, false, ErrKey
 	}
@@ -74,7 +82,7 @@ func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p 
 			e.handOver(context.WithoutCancel(ctx), d.p, decision, false)
 		})
 	}
-	return d.p.Clone(), false, nil
+	return d.p, false, nil
 }
 
 func (e *Engine) replay(ctx context.Context, key string, req *payment.Request) (*payment.Payment, error) {

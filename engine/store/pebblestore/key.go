@@ -107,7 +107,7 @@ func lastingKeys(p *payment.Payment) [][]byte {
 
 // changingKeys returns the index keys that follow a payment's state.
 func changingKeys(p *payment.Payment) [][]byte {
-	keys := [][]byte{listKey(textPrefix(kindStatus, p.Status), p)}
+	keys := append(make([][]byte, 0, 3+2*len(p.Attempts)), listKey(textPrefix(kindStatus, p.Status), p))
 	if p.Provider != "" {
 		keys = append(keys, listKey(textPrefix(kindProvider, p.Provider), p))
 	}
@@ -115,7 +115,9 @@ func changingKeys(p *payment.Payment) [][]byte {
 		keys = append(keys, dueKey(p.NextLookupAt, p.ID))
 	}
 	for i := range p.Attempts {
-		if a := &p.Attempts[i]; a.Reference != "" {
+		a := &p.Attempts[i]
+		keys = append(keys, plainKey(kindAttempt, a.Key))
+		if a.Reference != "" {
 			keys = append(keys, append(referencePrefix(a.Provider, a.Reference), p.ID...))
 		}
 	}

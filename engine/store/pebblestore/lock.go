@@ -9,37 +9,45 @@ import (
 // write that relies on it is durable, and no other payment waits for that.
 type locks struct {
 	mu   sync.Mutex
-	held map[string]*keyLock
-}
-
-type keyLock struct {
-	turn  chan struct{} // holds one value while the lock is held
-	users int           // holder and waiters
+	held map[string]chan struct{} // closed when the lock is free again; nil until somebody waits for that
 }
 
 // acquire waits for the lock of that name. When ctx ends first the lock is not held.
 func (l *locks) acquire(ctx context.Context, name string) (release func(), err error) {
-	l.mu.Lock()
-	one := l.held[name]
-	if one == nil {
-		one = &keyLock{turn: make(chan struct{}, 1)}
-		l.held[name] = one
-	}
-	one.users++
-	l.mu.Unlock()
-	select {
-	case one.turn <- struct{}{}:
-		return func() { <-one.turn; l.leave(name, one) }, nil
-	case <-ctx.Done():
-		l.leave(name, one)
-		return nil, ctx.Err()
+	for {
+		free := l.try(name)
+		if free == nil {
+			return func() { l.release(name) }, nil
+		}
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 }
 
-func (l *locks) leave(name string, one *keyLock) {
+// try takes the lock, or returns what is closed when it is worth trying again.
+func (l *locks) try(name string) (free <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if one.users--; one.users == 0 {
-		delete(l.held, name)
+	wanted, held := l.held[name]
+	if !held {
+		l.held[name] = nil
+		return nil
 	}
+	if wanted == nil {
+		wanted = make(chan struct{})
+		l.held[name] = wanted
+	}
+	return wanted
+}
+
+func (l *locks) release(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wanted := l.held[name]; wanted != nil {
+		close(wanted)
+	}
+	delete(l.held, name)
 }

@@ -40,7 +40,7 @@ func Open(dir string, o *Options) (*Store, error) {
 	}
 	s := &Store{
 		dir: dir, log: opts.Logger, lock: lock, fault: newFault(opts.Logger), shown: &shown{},
-		locks: locks{held: map[string]*keyLock{}}, recent: recent{of: map[string]*kept{}},
+		locks: locks{held: map[string]chan struct{}{}}, recent: recent{of: map[string]latest{}},
 		space: &space{fs: opts.FS, dir: dir, floor: uint64(opts.FreeFloor), ballast: opts.Ballast, log: opts.Logger},
 	}
 	if err := s.open(opts); err != nil {

@@ -1,37 +1,53 @@
 package pebblestore
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
-// recent holds payments that were written lately and are not final, as they are stored, so that their next write
-// need not read them. What it holds is not changed any more.
+// latest is what a further write of a payment has to know of it. It is not changed any more.
+type latest struct {
+	seq       int64
+	createdAt time.Time
+	writes    []place
+	index     [][]byte // its changingKeys
+}
+
+func (k *kept) latest(index [][]byte) latest {
+	return latest{seq: k.Seq, createdAt: k.CreatedAt, writes: k.writes, index: index}
+}
+
+// recent holds what was written lately and is not final, so that the next write need not read it. Whoever asks for
+// a payment or changes one holds its lock.
 type recent struct {
 	mu sync.Mutex
-	of map[string]*kept
+	of map[string]latest
 }
 
-// maxRecent bounds how many they are; each takes about a kilobyte.
+// maxRecent bounds how many payments it holds; each takes about half a kilobyte.
 const maxRecent = 4096
 
-// get returns a payment; nil where it has to be read. The caller holds the payment's lock.
-func (r *recent) get(id string) *kept {
+func (r *recent) get(id string) (latest, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.of[id]
+	l, ok := r.of[id]
+	return l, ok
 }
 
-// put takes a payment that has become durable. The caller holds the payment's lock.
-func (r *recent) put(k *kept) {
+func (r *recent) put(id string, l latest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if k.Status.Final() {
-		delete(r.of, k.ID)
-		return
-	}
-	if _, known := r.of[k.ID]; !known && len(r.of) >= maxRecent {
-		for id := range r.of { // any one
-			delete(r.of, id)
+	if _, known := r.of[id]; !known && len(r.of) >= maxRecent {
+		for other := range r.of { // any one
+			delete(r.of, other)
 			break
 		}
 	}
-	r.of[k.ID] = k
+	r.of[id] = l
+}
+
+func (r *recent) drop(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.of, id)
 }

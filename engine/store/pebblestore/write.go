@@ -36,23 +36,15 @@ func (s *Store) Create(ctx context.Context, p *payment.Payment, events []payment
 	if err := s.space.check(); err != nil {
 		return err
 	}
-	k := keep(p)
-	w := s.newWrite(k, events)
+	k := kept{Payment: *p}
+	w := s.newWrite(&k, events)
 	w.set(plainKey(kindKey, p.IdempotencyKey), []byte(p.ID))
-	for _, key := range append(lastingKeys(p), changingKeys(p)...) {
+	for _, key := range lastingKeys(p) {
 		w.set(key, nil)
 	}
-	for _, a := range p.Attempts {
-		w.set(plainKey(kindAttempt, a.Key), []byte(p.ID))
-	}
-	return s.store(w, k)
-}
-
-// keep returns a copy of the payment as the store keeps it, without events.
-func keep(p *payment.Payment) *kept {
-	k := &kept{Payment: *p}
-	k.IdempotencyKey, k.Request, k.Attempts = "", payment.Request{}, slices.Clone(p.Attempts)
-	return k
+	index := changingKeys(p)
+	w.replace(nil, index)
+	return s.store(w, &k, index)
 }
 
 // checkNew refuses what does not hang together: what a payment keeps from its creation on is stored once, in
@@ -129,33 +121,44 @@ func (s *Store) Append(ctx context.Context, p *payment.Payment, events []payment
 	if err := checkEvents(p, events); err != nil {
 		return err
 	}
-	return s.update(ctx, p.ID, events[0].Seq-1, func(old *kept) (*write, *kept) {
-		next := keep(p)
-		next.CreatedAt, next.writes = old.CreatedAt, slices.Clone(old.writes)
-		w := s.newWrite(next, events)
-		w.replace(changingKeys(&old.Payment), changingKeys(&next.Payment))
-		for _, a := range next.Attempts {
-			if old.AttemptByKey(a.Key) == nil {
-				w.set(plainKey(kindAttempt, a.Key), []byte(p.ID))
-			}
+	return s.update(ctx, p.ID, func() error {
+		old, err := s.latest(p.ID)
+		if err != nil {
+			return err
 		}
-		return w, next
+		if err := checkSeq(p.ID, old.seq, events[0].Seq-1); err != nil {
+			return err
+		}
+		k := kept{Payment: *p, writes: slices.Clip(old.writes)}
+		k.CreatedAt = old.createdAt
+		w := s.newWrite(&k, events)
+		index := changingKeys(&k.Payment)
+		w.replace(old.index, index)
+		return s.store(w, &k, index)
 	})
 }
 
 // Schedule changes when a payment is looked up next; see store.Store.
 func (s *Store) Schedule(ctx context.Context, id string, seq int64, next time.Time) error {
-	return s.update(ctx, id, seq, func(old *kept) (*write, *kept) {
-		k := *old
+	return s.update(ctx, id, func() error {
+		k, err := s.state(id)
+		if err != nil {
+			return err
+		}
+		if err := checkSeq(id, k.Seq, seq); err != nil {
+			return err
+		}
+		before := changingKeys(&k.Payment)
 		k.NextLookupAt = next
-		w := s.newWrite(&k, nil)
-		w.replace(changingKeys(&old.Payment), changingKeys(&k.Payment))
-		return w, &k
+		w := s.newWrite(k, nil)
+		index := changingKeys(&k.Payment)
+		w.replace(before, index)
+		return s.store(w, k, index)
 	})
 }
 
-// update commits what build makes of a payment whose last event is seq, and the payment after that.
-func (s *Store) update(ctx context.Context, id string, seq int64, build func(old *kept) (*write, *kept)) (err error) {
+// update runs a change of one payment, which nobody else changes meanwhile.
+func (s *Store) update(ctx context.Context, id string, change func() error) (err error) {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
@@ -165,30 +168,48 @@ func (s *Store) update(ctx context.Context, id string, seq int64, build func(old
 		return err
 	}
 	defer release()
-	old := s.recent.get(id)
-	if old == nil {
-		v := s.shown.acquire()
-		old, err = v.state(id)
-		if err := errors.Join(err, v.release()); err != nil {
-			return err
-		}
+	return change()
+}
+
+func checkSeq(id string, stored, want int64) error {
+	if stored != want {
+		return fmt.Errorf("%w: payment %s is at event %d, not at %d", store.ErrConflict, id, stored, want)
 	}
-	if old.Seq != seq {
-		return fmt.Errorf("%w: payment %s is at event %d, not at %d", store.ErrConflict, id, old.Seq, seq)
+	return nil
+}
+
+// state reads a payment as it is kept. The caller holds the payment's lock.
+func (s *Store) state(id string) (*kept, error) {
+	v := s.shown.acquire()
+	k, err := v.state(id)
+	return k, errors.Join(err, v.release())
+}
+
+// latest is what a further write has to know of a payment. The caller holds the payment's lock.
+func (s *Store) latest(id string) (latest, error) {
+	if l, ok := s.recent.get(id); ok {
+		return l, nil
 	}
-	w, next := build(old)
-	return s.store(w, next)
+	k, err := s.state(id)
+	if err != nil {
+		return latest{}, err
+	}
+	return k.latest(changingKeys(&k.Payment)), nil
 }
 
 // store commits the write that makes k of a payment. The caller holds the payment's lock.
-func (s *Store) store(w *write, k *kept) error {
+func (s *Store) store(w *write, k *kept, index [][]byte) error {
 	if err := s.commit(w); err != nil {
 		return err
 	}
 	if w.last.count > 0 {
 		k.writes[len(k.writes)-1] = w.last
 	}
-	s.recent.put(k)
+	if k.Status.Final() {
+		s.recent.drop(k.ID)
+	} else {
+		s.recent.put(k.ID, k.latest(index))
+	}
 	return nil
 }
 
@@ -227,7 +248,7 @@ func (w *write) delete(key []byte) {
 	}
 }
 
-// replace makes the index keys before those after.
+// replace makes the index keys before those after, of which some lead to the payment's id.
 func (w *write) replace(before, after [][]byte) {
 	missing := func(from [][]byte, key []byte) bool {
 		return !slices.ContainsFunc(from, func(other []byte) bool { return bytes.Equal(key, other) })
@@ -238,9 +259,14 @@ func (w *write) replace(before, after [][]byte) {
 		}
 	}
 	for _, key := range after {
-		if missing(before, key) {
-			w.set(key, nil)
+		if !missing(before, key) {
+			continue
 		}
+		var value []byte
+		if key[0] == kindAttempt {
+			value = []byte(w.payment)
+		}
+		w.set(key, value)
 	}
 }
 
