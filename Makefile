@@ -58,13 +58,15 @@ torture: build ## the long run (TORTURE_MINUTES=30): simulated worlds, wrong bui
 		run CAUCE_MATRIX=all $(GO) test -count 1 -run 'TestAmbiguity|TestConformanceForeign' -timeout 30m ./cmd/router/; \
 		run CAUCE_SEED=$$seed CAUCE_KILLS=30 CAUCE_PAYMENTS=1500 $(GO) test -count 1 -run TestKilledAtRandom -timeout 30m ./cmd/router/; \
 		run CAUCE_CRASHES=6 $(GO) test -count 1 -run TestCrashPoints -timeout 30m ./cmd/router/; \
+		run CAUCE_DISK_FAULTS=400 $(GO) test -count 1 -run TestDiskFaults -timeout 30m ./engine/; \
+		run CAUCE_DISK_FAULTS=12 $(GO) test -count 1 -run TestDiskFaults -timeout 30m ./cmd/router/; \
 		run CAUCE_KILLS=9 CAUCE_PAYMENTS=900 $(GO) test -count 1 -run TestPluginKilled -timeout 30m ./cmd/router/; \
 		run $(GO) test -count 5 -run 'TestNotificationStorm|TestReloadUnderLoad' -timeout 30m ./cmd/router/; \
 	done; \
 	took=$$((($$(date +%s) - began) / 60)); \
 	if [ -n "$$failed" ]; then printf "torture: $$rounds rounds in $$took minutes; FAILED:$$failed\n"; exit 1; fi; \
 	echo "torture: $$rounds rounds in $$took minutes, nothing failed: every wrong build noticed; a round is 300 worlds," \
-		"2,000 ambiguous hand-overs, 30 kills of the router at random, 204 at named points and 9 of a plugin"
+		"2,000 ambiguous hand-overs, 30 kills of the router at random, 204 at named points and 9 of a plugin, 1,248 failing disks"
 
 clean: ## remove what was built
 	rm -rf bin

@@ -43,18 +43,26 @@ type process struct {
 // startProcess starts a program and waits until what it writes matches ready, whose groups it returns.
 func startProcess(t *testing.T, ready string, env []string, name string, args ...string) (*process, []string) {
 	t.Helper()
-	p := &process{Cmd: exec.Command(binary(name), args...), gone: make(chan struct{})}
-	p.Env = append([]string{"HOME=" + t.TempDir()}, env...)
+	cmd := exec.Command(binary(name), args...)
+	cmd.Env = env
+	return startCommand(t, ready, cmd)
+}
+
+// startCommand is startProcess of any command.
+func startCommand(t *testing.T, ready string, cmd *exec.Cmd) (*process, []string) {
+	t.Helper()
+	p := &process{Cmd: cmd, gone: make(chan struct{})}
+	p.Env = append([]string{"HOME=" + t.TempDir()}, p.Env...)
 	p.Dir = t.TempDir()
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s wrote\n%s", name, p.output())
+			t.Logf("%s wrote\n%s", cmd, p.output())
 		}
 	})
 	matched, err := p.launch(regexp.MustCompile(ready))
 	if err != nil {
-		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+		t.Fatalf("%s: %v", cmd, err)
 	}
 	return p, matched
 }
