@@ -205,9 +205,7 @@ func billRules() []rule {
 		}),
 		brokenDirectory("bills/broken", "bill", "A question for a bill", provider.Bills, func(ctx context.Context, s *scene, p provider.Provider) error {
 			with, _ := provider.WithBills(p)
-			page, err := with.Billers(ctx, "")
-			s.must(err)
-			_, err = with.Bill(ctx, page.Billers[0].ID, exampleReference)
+			_, err := with.Bill(ctx, s.fixedBiller(with), exampleReference)
 			return err
 		}))
 }

@@ -167,7 +167,11 @@ func forged(s *scene) {
 		a.NotificationURL = address
 		s.box.lay(s, fault{On: "create", Do: "webhook_forged"})
 		o := s.submit(p, a)
-		q := s.read(p, caught{a, o, s.arrives(arrived)})
+		n := s.arrives(arrived)
+		if _, err := p.ParseNotification(s.ctx, n); provider.CodeOf(err) == provider.CodeInvalid {
+			continue // it bears no signature of the provider's
+		}
+		q := s.read(p, caught{a, o, n})
 		if charges := s.box.charges(s, a.Key); len(charges) != 1 || charges[0].Status != "approved" {
 			got, err := p.Lookup(s.ctx, q)
 			if err == nil && got.Status == provider.Succeeded {

@@ -88,16 +88,30 @@ func (s *scene) bill(p provider.Provider, otherwise payment.Money) (payment.Bill
 	if !ok {
 		return ref, otherwise
 	}
-	page, err := with.Billers(s.ctx, "")
-	s.must(err)
-	i := slices.IndexFunc(page.Billers, func(b provider.Biller) bool { return b.Queryable && !b.AmountEditable })
-	if i < 0 {
-		s.fatalf("the first page of billers has none whose bills have a fixed amount")
-	}
-	ref.Biller = page.Billers[i].ID
+	ref.Biller = s.fixedBiller(with)
 	detail, err := with.Bill(s.ctx, ref.Biller, ref.Reference)
 	s.must(err)
 	return ref, detail.Amount
+}
+
+// fixedBiller is the first biller whose bills can be asked for and have a fixed amount.
+func (s *scene) fixedBiller(p provider.ProviderWithBills) string {
+	s.Helper()
+	page := ""
+	for range maxPages {
+		got, err := p.Billers(s.ctx, page)
+		s.must(err)
+		for _, b := range got.Billers {
+			if b.Queryable && !b.AmountEditable {
+				return b.ID
+			}
+		}
+		if page = got.Next; page == "" {
+			break
+		}
+	}
+	s.fatalf("there is no biller whose bills can be asked for and have a fixed amount")
+	return ""
 }
 
 // set returns r with the field of that path changed, or without it where value is "".

@@ -80,6 +80,7 @@ type charge struct {
 	returns            map[string]string
 	hook               string // where its webhooks go, if not to the common address
 	hooks              string // the fault verb about its webhooks, if one was laid
+	forged             bool   // it is what somebody else claims
 }
 
 const refused = "refused"
@@ -295,7 +296,7 @@ func (s *Simulator) unusual(ch *charge, verb string) {
 	switch verb {
 	case "webhook_forged":
 		claimed := *ch
-		claimed.status, claimed.hooks = "approved", ""
+		claimed.status, claimed.hooks, claimed.forged = "approved", "", true
 		s.notify(&claimed)
 	case "webhook_first":
 		list, hook := s.api.notices(s, ch), s.hookOf(ch)

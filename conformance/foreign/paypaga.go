@@ -207,7 +207,8 @@ func payPagaTransaction(ch *charge) map[string]any {
 }
 
 // payPagaSearch answers newest first, a page of ten. Its parameters are named as the members are; those of other names
-// are ignored. Neither the list's name nor PaginationMeta's members are known: here they are data and pagination.
+// are ignored. Neither the list's name nor PaginationMeta's members are known: here they are data and pagination, beside a
+// list of links that is empty.
 func payPagaSearch(s *Simulator, c *call) answer {
 	query := c.URL.Query()
 	found := []map[string]any{}
@@ -225,7 +226,7 @@ func payPagaSearch(s *Simulator, c *call) answer {
 	page, _ := strconv.Atoi(query.Get("page"))
 	from := min(max(page-1, 0)*size, len(found))
 	return reply(http.StatusOK, map[string]any{
-		"data":       found[from:min(from+size, len(found))],
+		"links": []any{}, "data": found[from:min(from+size, len(found))],
 		"pagination": map[string]any{"page": max(page, 1), "page_size": size, "total_items": len(found), "total_pages": (len(found) + size - 1) / size},
 	})
 }

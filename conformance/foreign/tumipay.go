@@ -217,7 +217,11 @@ func tumiPayTransaction(ch *charge) map[string]any {
 // notices are sent on each change, the creation among them ("Webhooks").
 func (tumiPay) notices(_ *Simulator, ch *charge) []notice {
 	payer := ch.fields["customer_data"].(map[string]any)
-	signed := sha256.Sum256(fmt.Appendf(nil, `{"token":%q,"ticket":%q,"reference":%q}`, Token, ch.id, ch.key))
+	token := Token
+	if ch.forged {
+		token = "guessed"
+	}
+	signed := sha256.Sum256(fmt.Appendf(nil, `{"token":%q,"ticket":%q,"reference":%q}`, token, ch.id, ch.key))
 	return []notice{{
 		header: map[string]string{"x-trx-signature": hex.EncodeToString(signed[:]), "User-Agent": "Tumipay/1.1"},
 		body: map[string]any{

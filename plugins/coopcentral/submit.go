@@ -26,7 +26,7 @@ func (p *coopcentral) Submit(ctx context.Context, a provider.Attempt) (provider.
 	case http.StatusCreated:
 		_, o, err := p.readOutcome(resp)
 		return o, err
-	case http.StatusAlreadyReported: // known, and nothing new was made (CC-04)
+	case http.StatusAlreadyReported, http.StatusOK: // known, and nothing new was made (CC-04); the document has no 200
 		t, o, err := p.readOutcome(resp)
 		if field := t.differsFrom(body); t.Token != "" && field != "" {
 			return anotherTransfer(t, field), nil

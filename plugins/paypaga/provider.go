@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -150,7 +151,8 @@ func (p *paypaga) retrieve(ctx context.Context, id string) (provider.Outcome, er
 }
 
 // search finds a pay-in by our reference among those that PayPaga answers with. A list without it proves that there
-// is none only where it is empty: whether PayPaga minds the parameter is not documented.
+// is none only where it is empty, since whether PayPaga minds the parameter is not documented, and where the answer
+// names the reference nowhere else, since its form is not either.
 func (p *paypaga) search(ctx context.Context, key string) (provider.Outcome, error) {
 	if !isKey(key) {
 		return provider.Outcome{}, unclear("", "it can be asked by a transaction_id or a reference of letters, digits, hyphens and underscores only")
@@ -177,7 +179,7 @@ func (p *paypaga) search(ctx context.Context, key string) (provider.Outcome, err
 	switch {
 	case len(found) == 1:
 		return found[0].outcome()
-	case len(list) > 0:
+	case len(list) > 0 || bytes.Contains(resp.Body, []byte(key)):
 		return provider.Outcome{}, unclear("", "it answered a search with %d pay-ins, %d of them under the reference", len(list), len(found))
 	}
 	return absent(resp.Status), nil

@@ -83,31 +83,30 @@ func (t transaction) reason() string {
 	return digits.ReplaceAllString(emails.ReplaceAllString(text, "***"), "***")
 }
 
-// listed reads the pay-ins of a search's answer: a list, or an object with one member that is a list. What that
-// member is called is documented nowhere.
+// listed reads the pay-ins of a search's answer: a list, or what stands in the lists that are an object's members. What
+// those are called, and whether there are others than the pay-ins', is documented nowhere.
 func listed(resp *rest.Response) ([]transaction, error) {
 	var body json.RawMessage
 	if err := resp.Decode(&body); err != nil {
 		return nil, err
 	}
+	lists := []json.RawMessage{body}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) == nil {
-		var lists []json.RawMessage
-		for _, m := range members {
-			if len(m) > 0 && m[0] == '[' {
-				lists = append(lists, m)
-			}
-		}
-		if len(lists) != 1 {
-			return nil, fmt.Errorf("%d of its members are lists", len(lists))
-		}
-		body = lists[0]
+		lists = slices.DeleteFunc(slices.Collect(maps.Values(members)), func(m json.RawMessage) bool { return m[0] != '[' })
 	}
-	var list []transaction
-	if err := json.Unmarshal(body, &list); err != nil || list == nil {
-		return nil, errors.New("it is no list of pay-ins")
+	if len(lists) == 0 {
+		return nil, errors.New("there is no list in it")
 	}
-	return list, nil
+	var all []transaction
+	for _, l := range lists {
+		var some []transaction
+		if err := json.Unmarshal(l, &some); err != nil {
+			return nil, errors.New("it is no list of pay-ins")
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }
 
 func isURL(s string) bool {
