@@ -96,7 +96,6 @@ func (s *scene) bill(p provider.Provider, otherwise payment.Money) (payment.Bill
 
 // fixedBiller is the first biller whose bills can be asked for and have a fixed amount.
 func (s *scene) fixedBiller(p provider.ProviderWithBills) string {
-	s.Helper()
 	page := ""
 	for range maxPages {
 		got, err := p.Billers(s.ctx, page)
