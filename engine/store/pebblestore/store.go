@@ -132,6 +132,9 @@ func (s *Store) leave(err *error) {
 		}
 		*err = s.fault.reason()
 	}
+	if failed := s.fault.reason(); failed != nil && errors.Is(*err, store.ErrCorrupt) {
+		*err = failed // the fault came during the call: what Pebble wrote since was written nowhere, and is not there
+	}
 }
 
 // Health returns nil while new payments can be stored; else store.ErrFull, store.ErrUnavailable or
