@@ -131,12 +131,17 @@ func notified(f func(*scene, provider.ProviderWithNotifications, caught)) func(*
 	}
 }
 
-// read reads a webhook, which must name its attempt, and returns that query as the engine completes it.
+// read reads a webhook, which must name its attempt, and returns that query.
 func (s *scene) read(p provider.ProviderWithNotifications, c caught) provider.Query {
 	queries, err := p.ParseNotification(s.ctx, c.notification)
 	if err != nil {
 		s.fatalf("the webhook is not read: %v", err)
 	}
+	return s.about(c, queries)
+}
+
+// about returns the query that names the webhook's attempt, as the engine completes it.
+func (s *scene) about(c caught, queries []provider.Query) provider.Query {
 	for _, q := range queries {
 		if q.Key == c.attempt.Key || q.Key == "" && q.Reference != "" && (q.Reference == c.outcome.Reference || c.outcome.Reference == "") {
 			whole := query(c.attempt, q.Reference)
@@ -168,10 +173,12 @@ func forged(s *scene) {
 		s.box.lay(s, fault{On: "create", Do: "webhook_forged"})
 		o := s.submit(p, a)
 		n := s.arrives(arrived)
-		if _, err := p.ParseNotification(s.ctx, n); provider.CodeOf(err) == provider.CodeInvalid {
+		queries, err := p.ParseNotification(s.ctx, n)
+		if provider.CodeOf(err) == provider.CodeInvalid {
 			continue // it bears no signature of the provider's
 		}
-		q := s.read(p, caught{a, o, n})
+		s.must(err)
+		q := s.about(caught{a, o, n}, queries)
 		if charges := s.box.charges(s, a.Key); len(charges) != 1 || charges[0].Status != "approved" {
 			got, err := p.Lookup(s.ctx, q)
 			if err == nil && got.Status == provider.Succeeded {
