@@ -52,6 +52,7 @@ torture: build ## the long run (TORTURE_MINUTES=30): simulated worlds, wrong bui
 	run() { echo "torture: $$*"; env "$$@" || failed="$$failed\n  $$*"; }; \
 	run CAUCE_MUTANTS=all $(GO) test -count 1 -run TestMutants -timeout 30m ./engine/; \
 	run CAUCE_MUTANTS=all $(GO) test -count 1 -run TestMutants -timeout 30m ./conformance/; \
+	run CAUCE_INDEX_PAIRS=2000000 $(GO) test -count 1 -run 'TestIndexAgreesWithExpr|TestUnreached' -timeout 30m ./engine/routing/; \
 	while [ $$rounds -eq 0 ] || [ $$(date +%s) -lt $$end ]; do \
 		rounds=$$((rounds + 1)); seed=$$(date +%s); \
 		run CAUCE_SEED=$$seed CAUCE_SEEDS=300 $(GO) test -count 1 -run 'TestSimulation$$' -timeout 60m ./engine/; \

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"runtime"
-	"runtime/metrics"
-	"syscall"
+	"slices"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -21,42 +19,49 @@ import (
 )
 
 func main() {
-	length := flag.String("length", "200ms", "of one measurement")
-	testing.Init()
+	length := flag.Duration("length", 2*time.Millisecond, "of one measurement; each figure is the median of 51")
 	flag.Parse()
-	err := flag.Set("test.benchtime", *length)
-	if err == nil {
-		err = run()
-	}
-	if err != nil {
+	if err := run(*length); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	out := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "routes\tpayments\tmatch ns (allocs)\tdecision ns (allocs)\tlinear expr ns (allocs)\tOPA ns (allocs)\tOPA/match\t")
+// rounds of measurements: each round has one of every case, so that what else the machine does falls on all of them.
+const rounds = 51
+
+// run measures Cauce first: what the others hold in memory would slow it down, and what they throw away.
+func run(length time.Duration) error {
+	sizes := []int{10, 100, 1000, 10_000}
+	var loaded []*routing.Rules
 	var loads []string
-	for _, n := range []int{10, 100, 1000, 10_000} {
+	for _, n := range sizes {
 		rules, load, err := loadRules(n)
 		if err != nil {
 			return err
 		}
-		loads = append(loads, load)
-		linear, err := newLinear(n)
-		if err != nil {
+		loaded, loads = append(loaded, rules), append(loads, load)
+	}
+	var cases []*mix
+	for i, n := range sizes {
+		cases = append(cases, mixes(n, loaded[i])...)
+	}
+	for range rounds {
+		for _, m := range cases {
+			m.match.measure(length, func(i int) { m.rules.Match(m.payments[i], now) })
+			m.decide.measure(length, func(i int) { m.rules.Decide(m.payments[i], facts) })
+		}
+	}
+	for of := range slices.Chunk(cases, len(mixNames)) {
+		if err := measureRivals(of, length); err != nil {
 			return err
 		}
-		agent, err := newAgent(context.Background(), n)
-		if err != nil {
-			return err
-		}
-		for _, mix := range mixes(n) {
-			if err := compare(out, n, mix, rules, linear, agent); err != nil {
-				return err
-			}
-		}
+	}
+	out := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(out, "routes\tpayments\tmatch ns (allocs)\tto 10 routes\tdecision ns (allocs)\tlinear expr ns (allocs)\tOPA ns (allocs)\tOPA/match\t")
+	for i, m := range cases {
+		fmt.Fprintf(out, "%d\t%s\t%s\t%.2f\t%s\t%s\t%s\t%.0f\t\n", m.size, m.name, &m.match,
+			m.match.median()/cases[i%len(mixNames)].match.median(), &m.decide, &m.linear, &m.agent, m.agent.median()/m.match.median())
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -67,150 +72,122 @@ func run() error {
 	return nil
 }
 
-// mix is a series of payments, each by the number of the route that it takes; n of n routes = none.
+var mixNames = []string{"first", "last", "none", "Zipf"}
+
+// mix is a series of payments by the routes that they take; n of n routes = none. Every mix has as many payments, each of
+// its own in memory: the processor's caches do the same for all of them.
 type mix struct {
-	name   string
-	routes []int
+	name                         string
+	size                         int
+	rules                        *routing.Rules
+	routes                       [1024]int
+	payments                     [1024]*payment.Request
+	match, decide, linear, agent figure
 }
 
-func mixes(n int) []mix {
+func mixes(n int, rules *routing.Rules) []*mix {
 	zipf := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.1, 1, uint64(n-1))
-	drawn := make([]int, 1024)
-	for i := range drawn {
-		drawn[i] = int(zipf.Uint64())
+	var all []*mix
+	for _, name := range mixNames {
+		m := &mix{name: name, size: n, rules: rules}
+		for i := range m.routes {
+			switch name {
+			case "last":
+				m.routes[i] = n - 1
+			case "none":
+				m.routes[i] = n
+			case "Zipf":
+				m.routes[i] = int(zipf.Uint64())
+			}
+			m.payments[i] = request(m.routes[i])
+		}
+		all = append(all, m)
 	}
-	return []mix{{"first", []int{0}}, {"last", []int{n - 1}}, {"none", []int{n}}, {"Zipf", drawn}}
+	return all
 }
 
-func compare(out *tabwriter.Writer, n int, m mix, rules *routing.Rules, l *linear, a *agent) error {
+// measureRivals measures mixes of one size.
+func measureRivals(of []*mix, length time.Duration) error {
 	ctx := context.Background()
-	payments := make([]*payment.Request, len(m.routes))
-	environments := make([]map[string]any, len(m.routes))
-	inputs := make([]input, len(m.routes))
-	for i, r := range m.routes {
-		payments[i] = request(r)
-		environments[i] = environment(payments[i])
-		var err error
-		if inputs[i], err = parsed(environments[i]); err != nil {
-			return err
-		}
-		want := routeName(r)
-		if r == n {
-			want = ""
-		}
-		agents, err := a.first(ctx, inputs[i])
-		if err != nil {
-			return err
-		}
-		if got := rules.Match(payments[i], now); got != want || l.first(environments[i]) != want || agents != want {
-			return fmt.Errorf("%d routes: the payment of %q goes to %q, %q and %q", n, want, got, l.first(environments[i]), agents)
+	linear, err := newLinear(of[0].size)
+	if err != nil {
+		return err
+	}
+	agent, err := newAgent(ctx, of[0].size)
+	if err != nil {
+		return err
+	}
+	environments := make([][]map[string]any, len(of))
+	inputs := make([][]input, len(of))
+	for c, m := range of {
+		for i, route := range m.routes {
+			environments[c] = append(environments[c], environment(m.payments[i]))
+			in, err := parsed(environments[c][i])
+			if err != nil {
+				return err
+			}
+			inputs[c] = append(inputs[c], in)
+			want := routeName(route)
+			if route == m.size {
+				want = ""
+			}
+			if i > 0 && route == m.routes[i-1] {
+				continue
+			}
+			agents, err := agent.first(ctx, in)
+			if err != nil {
+				return err
+			}
+			if got, linear := m.rules.Match(m.payments[i], now), linear.first(environments[c][i]); got != want || linear != want || agents != want {
+				return fmt.Errorf("%d routes: the payment of %q goes to %q, %q and %q", m.size, want, got, linear, agents)
+			}
 		}
 	}
-	facts := routing.Facts{Now: now, Providers: map[string]routing.ProviderFacts{
-		"a": {Capabilities: pse}, "b": {Capabilities: pse},
-	}}
-	match := measure(func(i int) { rules.Match(payments[i%len(payments)], now) })
-	decide := measure(func(i int) { rules.Decide(payments[i%len(payments)], facts) })
-	expr := measure(func(i int) { l.first(environments[i%len(environments)]) })
-	opa := measure(func(i int) {
-		if _, err := a.first(ctx, inputs[i%len(inputs)]); err != nil {
-			panic(err) // it has answered the same before
+	runtime.GC()
+	for range rounds {
+		for c, m := range of {
+			m.linear.measure(length, func(i int) { linear.first(environments[c][i]) })
+			m.agent.measure(length, func(i int) {
+				if _, err := agent.first(ctx, inputs[c][i]); err != nil {
+					panic(err) // it has answered before
+				}
+			})
 		}
-	})
-	_, err := fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%s\t%s\t%.0f\t\n", n, m.name, cost(match), cost(decide), cost(expr), cost(opa),
-		perOperation(opa)/perOperation(match))
-	return err
-}
-
-func measure(do func(i int)) testing.BenchmarkResult {
-	return testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		for i := range b.N {
-			do(i)
-		}
-	})
-}
-
-func perOperation(r testing.BenchmarkResult) float64 {
-	return float64(r.T.Nanoseconds()) / float64(r.N)
-}
-
-func cost(r testing.BenchmarkResult) string {
-	return fmt.Sprintf("%.0f (%d)", perOperation(r), r.AllocsPerOp())
+	}
+	return nil
 }
 
 var (
-	now = time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC)
-	pse = []payment.Capability{{Operation: payment.PayIn, Method: payment.PSE, Currencies: []string{"COP"}, Decimals: 2}}
+	now   = time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC)
+	pse   = []payment.Capability{{Operation: payment.PayIn, Method: payment.PSE, Currencies: []string{"COP"}, Decimals: 2}}
+	facts = routing.Facts{Now: now, Providers: map[string]routing.ProviderFacts{"a": {Capabilities: pse}, "b": {Capabilities: pse}}}
 )
 
-// routesPerFile keeps a file of rules under the 1 MiB that it may have.
-const routesPerFile = 1000
+// figure is what one operation takes, in nanoseconds, measured several times.
+type figure struct {
+	rounds []float64
+	allocs float64
+}
 
-// loadRules loads n routes, and says what that took.
-func loadRules(n int) (*routing.Rules, string, error) {
-	dir, err := os.MkdirTemp("", "peers-")
-	if err != nil {
-		return nil, "", err
+// measure does something for some time, with each of 1024 payments in turn.
+func (f *figure) measure(length time.Duration, do func(i int)) {
+	if f.rounds == nil {
+		i := 0
+		f.allocs = testing.AllocsPerRun(200, func() { do(i); i++ })
 	}
-	defer os.RemoveAll(dir)
-	for from := 0; from < n; from += routesPerFile {
-		path := filepath.Join(dir, fmt.Sprintf("%05d.hcl", from))
-		if err := os.WriteFile(path, []byte(cauceRules(from, min(n, from+routesPerFile))), 0o600); err != nil {
-			return nil, "", err
+	start, done := time.Now(), 0
+	for batch := 1; time.Since(start) < length; batch = min(2*batch, 256) {
+		for range batch {
+			do(done % 1024)
+			done++
 		}
 	}
-	runtime.GC()
-	before := heap()
-	peak := watchHeap()
-	start, startCPU := time.Now(), processorTime()
-	rules, faults := routing.Load(dir, nil)
-	took, cpu := time.Since(start), processorTime()-startCPU
-	most := peak()
-	if rules == nil {
-		return nil, "", faults
-	}
-	runtime.GC()
-	return rules, fmt.Sprintf("%d routes are loaded and checked in %.2f s (%.2f s of processor time), with at most %.1f MiB of heap; they hold %.1f MiB",
-		n, took.Seconds(), cpu.Seconds(), mebibytes(most-before), mebibytes(heap()-before)), nil
+	f.rounds = append(f.rounds, float64(time.Since(start).Nanoseconds())/float64(done))
 }
 
-func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
-
-// heap returns how many bytes of the heap are in use, garbage included.
-func heap() int64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return int64(sample[0].Value.Uint64())
+func (f *figure) median() float64 {
+	sorted := slices.Sorted(slices.Values(f.rounds))
+	return sorted[len(sorted)/2]
 }
 
-// watchHeap looks at the heap every 200 microseconds; the function that it returns ends that, and tells the most.
-func watchHeap() (end func() int64) {
-	stop, most := make(chan struct{}), make(chan int64)
-	go func() {
-		peak := int64(0)
-		for ticks := time.NewTicker(200 * time.Microsecond); ; {
-			peak = max(peak, heap())
-			select {
-			case <-ticks.C:
-			case <-stop:
-				ticks.Stop()
-				most <- peak
-				return
-			}
-		}
-	}()
-	return func() int64 {
-		close(stop)
-		return <-most
-	}
-}
-
-// processorTime is what this process has used so far, in all its threads.
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
+func (f *figure) String() string { return fmt.Sprintf("%.0f (%.0f)", f.median(), f.allocs) }

@@ -12,8 +12,8 @@ import (
 // a box holds where all its tests do, one for each reference. Boxes can be searched by an index, and compared with
 // one another before there is a payment.
 
-// box is a conjunction. One without tests always holds.
-type box []test
+// box is a conjunction. One without tests always holds. Boxes share their tests, which do not change.
+type box []*test
 
 // test asks of a text that it is (or, with not, is none) of some texts; of a number, that it is in one of some ranges.
 type test struct {
@@ -58,16 +58,20 @@ func (t *test) holdsNumber(n int) bool {
 	return false
 }
 
+// equal reports whether two tests of one reference are the same.
+func (t *test) equal(u *test) bool {
+	return t.not == u.not && slices.Equal(t.texts, u.texts) && slices.Equal(t.ranges, u.ranges)
+}
+
 // never reports that no value passes; always, that every value does.
 func (t *test) never() bool { return len(t.texts) == 0 && len(t.ranges) == 0 && !t.not }
 func (t *test) always() bool {
 	return t.not && len(t.texts) == 0 || len(t.ranges) == 1 && t.ranges[0] == everyNumber
 }
 
-func (t test) negated() test {
+func (t *test) negated() *test {
 	if t.of.kind == textKind {
-		t.not = !t.not
-		return t
+		return &test{of: t.of, not: !t.not, texts: t.texts}
 	}
 	var gaps []interval
 	from := everyNumber.from
@@ -76,28 +80,27 @@ func (t test) negated() test {
 			gaps = append(gaps, interval{from, r.from - 1})
 		}
 		if r.to == everyNumber.to {
-			t.ranges = gaps
-			return t
+			return &test{of: t.of, ranges: gaps}
 		}
 		from = r.to + 1
 	}
-	t.ranges = append(gaps, interval{from, everyNumber.to})
-	return t
+	return &test{of: t.of, ranges: append(gaps, interval{from, everyNumber.to})}
 }
 
 // and returns the test that holds where both do. They are of the same reference.
-func (t test) and(u test) test {
+func (t *test) and(u *test) *test {
+	both := &test{of: t.of, not: t.not && u.not}
 	switch {
 	case t.of.kind != textKind:
-		t.ranges = intersect(t.ranges, u.ranges)
+		both.ranges = intersect(t.ranges, u.ranges)
 	case t.not && u.not:
-		t.texts = slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.texts, u.texts))))
+		both.texts = slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.texts, u.texts))))
 	case t.not:
 		return u.and(t)
 	default:
-		t.texts = slices.DeleteFunc(slices.Clone(t.texts), func(s string) bool { return !u.holdsText(s) })
+		both.texts = slices.DeleteFunc(slices.Clone(t.texts), func(s string) bool { return !u.holdsText(s) })
 	}
-	return t
+	return both
 }
 
 // meets reports whether some value passes both tests. They are of the same reference.
@@ -113,7 +116,7 @@ func (t *test) meets(u *test) bool {
 	return slices.ContainsFunc(t.texts, u.holdsText)
 }
 
-func (t test) or(u test) test { return t.negated().and(u.negated()).negated() }
+func (t *test) or(u *test) *test { return t.negated().and(u.negated()).negated() }
 
 func meet(a, b []interval) bool {
 	for len(a) > 0 && len(b) > 0 {
@@ -157,7 +160,7 @@ func (b box) holds(req *payment.Request, now time.Time) bool {
 func (b box) test(of *reference) *test {
 	for i := range b {
 		if b[i].of == of {
-			return &b[i]
+			return b[i]
 		}
 	}
 	return nil
@@ -165,8 +168,8 @@ func (b box) test(of *reference) *test {
 
 // meets reports whether some values pass both boxes.
 func (b box) meets(c box) bool {
-	for i := range c {
-		if t := b.test(c[i].of); t != nil && !t.meets(&c[i]) {
+	for _, u := range c {
+		if t := b.test(u.of); t != nil && !t.meets(u) {
 			return false
 		}
 	}
@@ -177,9 +180,10 @@ func (b box) meets(c box) bool {
 func (b box) and(c box) (both box, possible bool) {
 	both = append(make(box, 0, len(b)+len(c)), b...)
 	for _, u := range c {
-		if t := both.test(u.of); t == nil {
+		i := slices.IndexFunc(both, func(t *test) bool { return t.of == u.of })
+		if i < 0 {
 			both = append(both, u)
-		} else if *t = t.and(u); t.never() {
+		} else if both[i] = both[i].and(u); both[i].never() {
 			return nil, false
 		}
 	}
@@ -225,7 +229,7 @@ func anyOf(a, b []box) (sum []box, ok bool) {
 	return sum, len(sum) <= maxBoxes
 }
 
-func boxOf(t test) box {
+func boxOf(t *test) box {
 	if t.always() {
 		return box{}
 	}

@@ -96,7 +96,7 @@ func (r *Rules) termsOf(c payment.Capability) box {
 		amount.to = int(c.AmountMax.Minor())
 	}
 	if amount != everyNumber {
-		b = append(b, test{of: r.references["amount"], ranges: []interval{amount}})
+		b = append(b, &test{of: r.references["amount"], ranges: []interval{amount}})
 	}
 	for _, path := range c.Required {
 		if of := r.references[path]; of != nil && of.kind == textKind {
@@ -106,6 +106,6 @@ func (r *Rules) termsOf(c payment.Capability) box {
 	return b
 }
 
-func (r *Rules) among(path string, values ...string) test {
-	return test{of: r.references[path], texts: slices.Sorted(slices.Values(values))}
+func (r *Rules) among(path string, values ...string) *test {
+	return &test{of: r.references[path], texts: slices.Sorted(slices.Values(values))}
 }

@@ -11,7 +11,7 @@ import (
 
 // domain is what every valid payment of one operation has, by reference. The analysis leans on it, and nothing that
 // decides does.
-type domain map[*reference]test
+type domain map[*reference]*test
 
 // domains holds one for each operation.
 type domains []domain
@@ -28,10 +28,10 @@ func newDomains(references map[string]*reference) domains {
 	for _, o := range payment.Operations() {
 		d := domain{}
 		among := func(path string, values ...string) {
-			d[references[path]] = test{of: references[path], texts: slices.Sorted(slices.Values(values))}
+			d[references[path]] = &test{of: references[path], texts: slices.Sorted(slices.Values(values))}
 		}
 		within := func(path string, r interval) {
-			d[references[path]] = test{of: references[path], ranges: []interval{r}}
+			d[references[path]] = &test{of: references[path], ranges: []interval{r}}
 		}
 		for path, values := range codes {
 			among(path, append(slices.Clone(values), "")...)
@@ -45,7 +45,7 @@ func newDomains(references map[string]*reference) domains {
 		}
 		for _, path := range slices.Concat(implied[string(o)], []string{"currency", "country"}) {
 			of := references[path]
-			present := test{of: of, not: true, texts: []string{""}}
+			present := &test{of: of, not: true, texts: []string{""}}
 			if known, ok := d[of]; ok {
 				present = present.and(known)
 			}
@@ -76,8 +76,8 @@ func namesOf[T interface {
 // allow reports whether a valid payment may be in a box, as far as is known.
 func (ds domains) allow(b box) bool {
 	return slices.ContainsFunc(ds, func(d domain) bool {
-		for i := range b {
-			if known, ok := d[b[i].of]; ok && !known.meets(&b[i]) {
+		for _, t := range b {
+			if known, ok := d[t.of]; ok && !known.meets(t) {
 				return false
 			}
 		}

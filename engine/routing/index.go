@@ -1,9 +1,11 @@
 package routing
 
 import (
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cauce-pay/cauce/payment"
@@ -13,15 +15,16 @@ import (
 // node asks for one value, a text by hash or a number by its half, and the value leads to a node with the routes that
 // are still possible. A list of routes ends after the first that surely holds.
 type index struct {
-	of    *reference // nil: a leaf
-	texts map[string]*index
-	other *index // for texts that are none of these; may be nil
-	split int    // numbers below it are in below, the others in above
-	below *index
-	above *index
-	rest  *index // routes that do not ask for the value; may be nil
-	leaf  []entry
-	first int // the lowest route in here
+	first  int        // the lowest route in here
+	of     *reference // nil: a leaf
+	leaf   []entry
+	common box    // tests of all the routes in here
+	rest   *index // routes that do not ask for the value; may be nil
+	split  int    // numbers below it are in below, the others in above
+	below  *index
+	above  *index
+	texts  map[string]*index
+	other  *index // for texts that are none of these; may be nil
 }
 
 // entry is one box of a route. Those of its tests that the way to it has shown to hold are done.
@@ -46,7 +49,7 @@ func (e *entry) settled() bool { return e.exact && bits.OnesCount64(e.done) == l
 
 // Bounds of the tree.
 const (
-	maxLeaf          = 2  // entries that are not split further
+	maxLeaf          = 1  // entries that are not split further
 	entriesPerRoute  = 64 // in the whole tree, on average; then leaves may be long
 	maxCopies        = 3  // of each entry in one split, on average
 	noRoute          = math.MaxInt
@@ -62,7 +65,7 @@ func (r *Rules) compile() {
 			entries = append(entries, entry{route: i, box: b, exact: len(r.residue) == 0})
 		}
 	}
-	b := &indexBuilder{left: entriesPerRoute * (len(entries) + 16), bounds: map[*reference]interval{}}
+	b := &indexBuilder{left: entriesPerRoute * (len(entries) + 16), bounds: map[*reference]interval{}, single: map[*test]box{}}
 	r.index = b.build(entries)
 }
 
@@ -70,25 +73,80 @@ func (r *Rules) compile() {
 type indexBuilder struct {
 	left   int                     // entries that it may still hold
 	bounds map[*reference]interval // what is known of numbers here
+	single map[*test]box           // boxes of one test
 }
 
+// build returns the tree of entries, which it may change; nil where there are none.
 func (b *indexBuilder) build(entries []entry) *index {
-	if i := slices.IndexFunc(entries, func(e entry) bool { return e.settled() }); i >= 0 {
-		entries = entries[:i+1]
-	}
+	entries = untilSettled(entries)
 	if len(entries) == 0 {
 		return nil
 	}
 	b.left -= len(entries)
+	n := &index{first: entries[0].route}
+	if len(entries) > maxLeaf {
+		if n.common = takeCommon(entries); n.common != nil {
+			entries = untilSettled(entries)
+		}
+	}
 	if len(entries) > maxLeaf && b.left > 0 {
 		if s := b.choose(entries); s != nil {
 			if s.of.kind == textKind {
-				return b.splitTexts(entries, s)
+				b.splitTexts(n, entries, s)
+			} else {
+				b.splitNumbers(n, entries, s)
 			}
-			return b.splitNumbers(entries, s)
+			return n
 		}
 	}
-	return &index{leaf: slices.Clone(entries), first: entries[0].route}
+	n.leaf = slices.Clone(entries)
+	for i := range n.leaf {
+		b.trim(&n.leaf[i])
+	}
+	return n
+}
+
+// trim leaves one test, or none, as all that an entry asks. Entries with the same one share it: in a processor's cache too.
+func (b *indexBuilder) trim(e *entry) {
+	if open := len(e.box) - bits.OnesCount64(e.done); open > 1 {
+		return
+	}
+	left := box(nil)
+	for i, t := range e.box {
+		if e.done&(1<<i) == 0 {
+			if b.single[t] == nil {
+				b.single[t] = box{t}
+			}
+			left = b.single[t]
+		}
+	}
+	e.box, e.done = left, 0
+}
+
+// untilSettled leaves out what comes after a route that surely holds.
+func untilSettled(entries []entry) []entry {
+	if i := slices.IndexFunc(entries, func(e entry) bool { return e.settled() }); i >= 0 {
+		return entries[:i+1]
+	}
+	return entries
+}
+
+// takeCommon returns the tests that all entries have still to make, and marks them as done.
+func takeCommon(entries []entry) (common box) {
+	for i := range entries[0].box {
+		t := entries[0].box[i]
+		if entries[0].done&(1<<i) != 0 || slices.ContainsFunc(entries, func(e entry) bool {
+			j := e.open(t.of)
+			return j < 0 || !e.box[j].equal(t)
+		}) {
+			continue
+		}
+		common = append(common, t)
+		for k := range entries {
+			entries[k].done |= 1 << entries[k].open(t.of)
+		}
+	}
+	return common
 }
 
 // candidateSplit is what is known of splitting a list by one reference.
@@ -108,7 +166,7 @@ func (b *indexBuilder) choose(entries []entry) *candidateSplit {
 	found := map[*reference]*candidateSplit{}
 	for i := range entries {
 		for j := range entries[i].box {
-			if t := &entries[i].box[j]; entries[i].done&(1<<j) == 0 {
+			if t := entries[i].box[j]; entries[i].done&(1<<j) == 0 {
 				s := found[t.of]
 				if s == nil {
 					s = &candidateSplit{of: t.of, values: map[string]int{}}
@@ -204,9 +262,9 @@ func (e *entry) open(of *reference) int {
 	return -1
 }
 
-func (b *indexBuilder) splitTexts(entries []entry, s *candidateSplit) *index {
-	first := entries[0].route
-	entries, rest := b.part(entries, s, len(s.values)+1)
+func (b *indexBuilder) splitTexts(n *index, entries []entry, s *candidateSplit) {
+	n.of = s.of
+	entries, n.rest = b.part(entries, s, len(s.values)+1)
 	branches := make(map[string][]entry, len(s.values))
 	var other []entry
 	for _, e := range entries {
@@ -227,16 +285,18 @@ func (b *indexBuilder) splitTexts(entries []entry, s *candidateSplit) *index {
 		}
 		other = append(other, e)
 	}
-	n := &index{of: s.of, texts: make(map[string]*index, len(s.values)), rest: rest, first: first}
-	for text := range s.values {
-		n.texts[text] = b.build(branches[text])
+	n.texts = make(map[string]*index, len(s.values))
+	values := slices.Sorted(maps.Keys(s.values))
+	beside := strings.Join(values, "") // one next to the other, as their nodes will be: a search waits for memory most
+	for _, text := range values {
+		n.texts[beside[:len(text)]] = b.build(branches[text])
+		beside = beside[len(text):]
 	}
 	n.other = b.build(other)
-	return n
 }
 
-func (b *indexBuilder) splitNumbers(entries []entry, s *candidateSplit) *index {
-	n := &index{of: s.of, split: s.at, first: entries[0].route}
+func (b *indexBuilder) splitNumbers(n *index, entries []entry, s *candidateSplit) {
+	n.of, n.split = s.of, s.at
 	entries, n.rest = b.part(entries, s, 2)
 	whole := b.within(s.of)
 	half := func(part interval) *index {
@@ -260,7 +320,6 @@ func (b *indexBuilder) splitNumbers(entries []entry, s *candidateSplit) *index {
 	n.below = half(interval{whole.from, s.at - 1})
 	n.above = half(interval{s.at, whole.to})
 	b.bounds[s.of] = whole
-	return n
 }
 
 // search is one payment's way through an index.
@@ -277,7 +336,9 @@ type search struct {
 func (s *search) visit(n *index) {
 	for n != nil && n.first < s.found {
 		if n.of == nil {
-			s.visitLeaf(n)
+			if n.common.holds(s.req, s.now) {
+				s.visitLeaf(n)
+			}
 			return
 		}
 		next := n.other
@@ -287,6 +348,9 @@ func (s *search) visit(n *index) {
 			}
 		} else if next = n.above; n.of.number(s.req, s.now) < n.split {
 			next = n.below
+		}
+		if next == nil && n.rest == nil || !n.common.holds(s.req, s.now) {
+			return
 		}
 		if n.rest != nil {
 			s.visit(next)

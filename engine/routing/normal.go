@@ -52,7 +52,7 @@ func (x *expression) testBoxes(n *ast.BinaryNode, negated bool) ([]box, bool) {
 		value, known := compareConstants(n)
 		return truth(value != negated), known
 	}
-	t := test{of: x.references[name.Value]}
+	t := &test{of: x.references[name.Value]}
 	switch c := constant.(type) {
 	case *ast.StringNode:
 		ok = operator == "==" || operator == "!="

@@ -36,8 +36,8 @@ func Samples(now time.Time, rules ...*Rules) []Sample {
 		}
 	}
 	for _, b := range boxes {
-		for i := range b {
-			s.learn(&b[i])
+		for _, t := range b {
+			s.learn(t)
 		}
 	}
 	for _, b := range boxes { // all of them first, lest the bound leave routes out
@@ -128,8 +128,7 @@ func amountText(hundredths int) string { return fmt.Sprintf("%d.%02d", hundredth
 // pass returns a draft that passes a box, as far as its tests can be passed one by one.
 func (s *sampler) pass(b box) map[string]string {
 	draft := map[string]string{}
-	for i := range b {
-		t := &b[i]
+	for _, t := range b {
 		switch {
 		case t.of.text == nil:
 			draft[hourKey] = s.hours(t)[0]
