@@ -71,7 +71,9 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	if ans.err == nil && ans.Status == provider.Absent {
 		ans.err = provider.Errorf(provider.CodeUnknown, "the provider answered a hand-over with %q", ans.Status)
 	}
-	r.latency.add(e.now().Sub(began))
+	ended := e.now()
+	r.statistics.handovers.add(ended.Sub(began))
+	r.statistics.took(ended, ended.Sub(began))
 	e.ended(r, &p.Request, ans)
 	return ans
 }

@@ -35,8 +35,10 @@ type Engine struct {
 	busy     busy
 	retries  retries
 	pauses   pauses
-	outcomes outcomes
 	metrics  metrics
+
+	outcomes   outcomes
+	statistics statisticsByLabel
 
 	followedAt                time.Time // when followDue last ran; its own
 	scheduler, inbox, tending *alarm
@@ -104,6 +106,7 @@ func (e *Engine) setDefaults() {
 func (e *Engine) startLoops() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stopLoops = cancel
+	e.background.Go(func() { e.warm(ctx, e.state.Load().rates, e.now()) })
 	for _, loop := range []struct {
 		alarm *alarm
 		run   func(context.Context)

@@ -138,6 +138,17 @@ func TestFailover(t *testing.T) {
 		if got := events[4]; got.Type != payment.EventAttemptStarted || got.Data.Message != "after acme: unavailable" {
 			t.Errorf("got %+v", got)
 		}
+		if _, err := b.Refresh(t.Context(), p.ID); err != nil {
+			t.Fatal(err)
+		}
+		text := b.metrics(t)
+		for _, line := range []string{
+			`cauce_failovers_total{provider="acme",reason="unavailable"} 1`, `cauce_lookups_total{provider="bravo",outcome="pending"} 1`,
+		} {
+			if !strings.Contains(text, "\n"+line+"\n") {
+				t.Errorf("no line %s in\n%s", line, text)
+			}
+		}
 	})
 
 	t.Run("declined goes on only where the route lists it", func(t *testing.T) {

@@ -23,6 +23,11 @@ func (e *Engine) ask(ctx context.Context, r *running, q provider.Query) answer {
 	failpoint.Pass(failpoint.LookupSent)
 	outcome, err := guarded(ctx, e.crew, func() (provider.Outcome, error) { return r.Lookup(ctx, q) })
 	ans := r.answer(ctx, outcome, err)
+	told := string(ans.Status)
+	if ans.err != nil {
+		told = string(ans.err.Code)
+	}
+	e.metrics.lookups.add(r.name, told)
 	e.noteHealth(r, ans.err)
 	return ans
 }

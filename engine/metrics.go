@@ -18,7 +18,10 @@ import (
 )
 
 // metrics are counted since the engine was made.
-type metrics struct{ payments, attempts, alarms counters }
+type metrics struct {
+	payments, attempts, failovers, lookups, alarms counters
+	reloadRefused                                  atomic.Bool // the last one
+}
 
 // counters count by provider and by what happened.
 type counters struct {
@@ -63,6 +66,8 @@ func (e *Engine) WriteMetrics(ctx context.Context, w io.Writer) error {
 	m := metricsText{&b}
 	m.counters("cauce_payments_total", "payments that came to a status", &e.metrics.payments, "status")
 	m.counters("cauce_attempts_total", "hand-overs that ended, by code or status", &e.metrics.attempts, "outcome")
+	m.counters("cauce_failovers_total", "attempts after which the next candidate was tried, by why", &e.metrics.failovers, "reason")
+	m.counters("cauce_lookups_total", "look-ups, by the status that they told or the error's code", &e.metrics.lookups, "outcome")
 	m.counters("cauce_alarms_total", "events that need a person", &e.metrics.alarms, "type")
 	e.writeProviderMetrics(m)
 	if err := e.writeStoreMetrics(ctx, m); err != nil {
@@ -71,6 +76,11 @@ func (e *Engine) WriteMetrics(ctx context.Context, w io.Writer) error {
 	s := e.state.Load()
 	m.head("cauce_rules_loaded_timestamp_seconds", "when the rules in force were loaded", "gauge")
 	fmt.Fprintf(&b, "cauce_rules_loaded_timestamp_seconds{hash=%q} %d\n", s.rules.Hash(), s.loadedAt.Unix())
+	reloaded := 1.0
+	if e.metrics.reloadRefused.Load() {
+		reloaded = 0
+	}
+	m.gauge("cauce_rules_last_reload_successful", "0 after a reload was refused, until one is not", reloaded)
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -100,19 +110,32 @@ func (e *Engine) writeProviderMetrics(m metricsText) {
 	for _, r := range all {
 		fmt.Fprintf(m.b, "cauce_provider_in_flight{provider=%q} %d\n", r.name, r.inFlight.Load())
 	}
+	m.head("cauce_provider_success_rate", "share of the attempts of the last 30 minutes that succeeded; none where there was no attempt", "gauge")
+	for _, r := range all {
+		if rate := e.successRate(r.name, now); rate != nil {
+			fmt.Fprintf(m.b, "cauce_provider_success_rate{provider=%q} %g\n", r.name, *rate)
+		}
+	}
+	m.head("cauce_plugin_restarts_total", "times that the plugin's process was gone and started again", "counter")
+	for _, r := range all {
+		if p, ok := r.Provider.(interface{ Restarts() int64 }); ok { // it has a process
+			fmt.Fprintf(m.b, "cauce_plugin_restarts_total{provider=%q} %d\n", r.name, p.Restarts())
+		}
+	}
 	const name = "cauce_handover_seconds"
 	m.head(name, "how long hand-overs took", "histogram")
 	for _, r := range all {
 		total := int64(0)
-		for i := range r.latency.buckets {
-			total += r.latency.buckets[i].Load()
+		calls := &r.statistics.handovers
+		for i := range calls.buckets {
+			total += calls.buckets[i].Load()
 			bound := "+Inf"
 			if i < len(latencyBounds) {
 				bound = fmt.Sprint(latencyBounds[i].Seconds())
 			}
 			fmt.Fprintf(m.b, "%s_bucket{provider=%q,le=%q} %d\n", name, r.name, bound, total)
 		}
-		fmt.Fprintf(m.b, "%s_sum{provider=%q} %g\n", name, r.name, time.Duration(r.latency.sum.Load()).Seconds())
+		fmt.Fprintf(m.b, "%s_sum{provider=%q} %g\n", name, r.name, time.Duration(calls.sum.Load()).Seconds())
 		fmt.Fprintf(m.b, "%s_count{provider=%q} %d\n", name, r.name, total)
 	}
 }
@@ -149,6 +172,18 @@ func (e *Engine) writeStoreMetrics(ctx context.Context, m metricsText) error {
 		writable = 1
 	}
 	m.gauge("cauce_store_writable", "1 while new payments can be stored", writable)
+	s, ok := e.store.(interface{ Space() (store.Space, error) })
+	if !ok {
+		return nil // a database server watches its own
+	}
+	space, err := s.Space()
+	if err != nil { // a missing figure has an alert of its own; the others must not go with it
+		e.log.Warn("how much disk space there is cannot be read", "error", err)
+		return nil
+	}
+	m.gauge("cauce_store_bytes", "disk space that the store uses", float64(space.Used))
+	m.gauge("cauce_store_free_bytes", "disk space that is free on its file system", float64(space.Free))
+	m.gauge("cauce_store_capacity_bytes", "size of its file system", float64(space.Capacity))
 	return nil
 }
 

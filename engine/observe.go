@@ -1,10 +1,7 @@
 package engine
 
 import (
-	"slices"
-
 	"github.com/cauce-pay/cauce/payment"
-	"github.com/cauce-pay/cauce/provider"
 )
 
 // observe takes notice of what has become durable: it counts, and raises the alarm where a person has to act.
@@ -14,14 +11,16 @@ func (e *Engine) observe(d *draft) {
 		if a := d.p.Attempt(ev.Data.Attempt); a != nil {
 			name = a.Provider
 		}
+		e.tally(e.state.Load().rates, name, &d.p.Request, ev)
 		switch ev.Type {
-		case payment.EventAttemptEnded:
-			outcome := string(ev.Data.AttemptStatus)
-			if slices.Contains(provider.Codes(), provider.Code(ev.Data.Code)) {
-				outcome = ev.Data.Code
+		case payment.EventAttemptStarted:
+			if left := d.p.Attempt(ev.Data.Attempt - 1); left != nil {
+				e.metrics.failovers.add(left.Provider, handoverOutcome(left.Status, left.Code))
 			}
+		case payment.EventAttemptEnded:
+			outcome := handoverOutcome(ev.Data.AttemptStatus, ev.Data.Code)
 			e.metrics.attempts.add(name, outcome)
-			e.countFailure(d, name, ev.Data)
+			e.statistics.of(name).ended(ev.At, outcome)
 		case payment.EventMismatch, payment.EventLateSuccess, payment.EventDoublePayment:
 			e.metrics.alarms.add(name, string(ev.Type))
 			e.log.Error("a payment needs a person: "+string(ev.Type), "payment", d.p.ID, "provider", name, "attempt", ev.Data.Attempt, "field", ev.Data.Field)
@@ -31,20 +30,8 @@ func (e *Engine) observe(d *draft) {
 			e.metrics.payments.add("", string(ev.Type))
 		case payment.EventSucceeded, payment.EventLateSuccess:
 			e.metrics.payments.add("", string(payment.Succeeded))
-			e.outcomes.add(e.state.Load().rates, name, &d.p.Request, d.now, true)
 		case payment.EventResolved:
 			e.metrics.payments.add("", string(ev.Data.Status))
 		}
 	}
-}
-
-// countFailure counts an attempt that the provider itself failed; doubt is one.
-func (e *Engine) countFailure(d *draft, providerName string, data payment.EventData) {
-	err := &provider.Error{Code: provider.Code(data.Code), Message: data.Message, Field: data.Field}
-	switch {
-	case data.AttemptStatus != payment.AttemptFailed && data.AttemptStatus != payment.AttemptInDoubt,
-		err.Code == provider.CodeInvalid, err.Code == provider.CodeDeclined, bankIsDown(&d.p.Request, err):
-		return
-	}
-	e.outcomes.add(e.state.Load().rates, providerName, &d.p.Request, d.now, false)
 }

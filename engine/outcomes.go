@@ -10,8 +10,8 @@ import (
 	"github.com/cauce-pay/cauce/payment"
 )
 
-// outcomes counts how the providers' attempts ended, for routes with strategy = "success_rate": in this process,
-// since it started.
+// outcomes counts how the providers' attempts ended, for routes with strategy = "success_rate" and for
+// ProviderStatus: those that this process has seen, and those that warm has read.
 type outcomes struct {
 	mu     sync.Mutex
 	groups map[string]*outcomeWindow
@@ -45,7 +45,10 @@ func (o *outcomes) add(rates []routing.SuccessRate, providerName string, req *pa
 		}
 		part := partOf(now, s)
 		at := &w[part%int64(len(w))]
-		if at.part != part {
+		switch {
+		case part < at.part:
+			continue // older than the window
+		case part > at.part:
 			at.part, at.successes, at.failures = part, 0, 0
 		}
 		if success {
@@ -79,12 +82,16 @@ func partOf(t time.Time, s routing.SuccessRate) int64 {
 
 // successRates returns the settings by which attempts are counted, each once.
 func successRates(rules *routing.Rules) []routing.SuccessRate {
-	var all []routing.SuccessRate
+	all := []routing.SuccessRate{recently}
 	for _, s := range rules.SuccessRates() {
-		same := func(o routing.SuccessRate) bool { return o.Window == s.Window && slices.Equal(o.By, s.By) }
-		if !slices.ContainsFunc(all, same) {
+		if !hasRate(all, s) {
 			all = append(all, s)
 		}
 	}
 	return all
+}
+
+// hasRate reports whether attempts are counted in that way.
+func hasRate(rates []routing.SuccessRate, s routing.SuccessRate) bool {
+	return slices.ContainsFunc(rates, func(o routing.SuccessRate) bool { return o.Window == s.Window && slices.Equal(o.By, s.By) })
 }

@@ -32,7 +32,7 @@ type running struct {
 	terms              atomic.Pointer[routing.Provider] // its breaker and limit, as the rules in force have them
 	inFlight           atomic.Int64
 	breaker            breaker.Breaker
-	latency            histogram
+	statistics         *statistics            // the label's
 	paused             *atomic.Pointer[pause] // to nil while it is not; the label's
 
 	mu          sync.Mutex
@@ -66,7 +66,7 @@ func (e *Engine) startProvider(ctx context.Context, block routing.Provider) (*ru
 	}
 	r := &running{
 		Provider: p, block: block, value: value, name: block.Name, plugin: block.Plugin, timeout: block.Timeout,
-		paused: e.pauses.of(block.Name),
+		paused: e.pauses.of(block.Name), statistics: e.statistics.of(block.Name),
 	}
 	r.terms.Store(&block)
 	if err := p.Info().Validate(); err != nil {

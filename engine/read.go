@@ -111,6 +111,15 @@ type ProviderStatus struct {
 	Breaker  string `json:"breaker"`         // closed, open or half_open
 	Reason   string `json:"reason,omitzero"` // why it gets no payments, or only those that others do not take
 	InFlight int64  `json:"in_flight"`       // hand-overs under way in this process
+	// Window is the time until now that Counts, SuccessRate and Latency are about: 30 minutes, also those before a restart.
+	Window payment.Duration `json:"window"`
+	// Counts are the hand-overs that ended, by the status that they left the attempt in or the error's code, as
+	// cauce_attempts_total of WriteMetrics counts them.
+	Counts map[string]int64 `json:"counts"`
+	// SuccessRate is the share of attempts that succeeded, 0 to 1, counted as the strategy success_rate does: neither
+	// payers' faults nor pending attempts are in it, doubt is a failure; nil where there was none.
+	SuccessRate *float64 `json:"success_rate"`
+	Latency     *Latency `json:"latency,omitempty"` // nil where no hand-over ended
 	// Balance is our account at the provider; nil where it tells none, or could not be asked yet.
 	Balance *Balance `json:"balance,omitempty"`
 }
@@ -121,13 +130,17 @@ func (e *Engine) Providers(ctx context.Context) []ProviderStatus {
 	e.refreshBalances(ctx)
 	var out []ProviderStatus
 	for _, r := range e.inOrder() {
+		now := e.now()
 		r.mu.Lock()
-		h := r.condition(e.now())
-		out = append(out, ProviderStatus{
-			Name: r.name, Plugin: r.plugin, Version: r.info.Version, Healthy: !h.Unhealthy, Paused: h.Paused, Breaker: string(r.breaker.State(e.now())),
-			Reason: h.Reason, InFlight: r.inFlight.Load(), Balance: r.balance.last,
-		})
+		h := r.condition(now)
+		s := ProviderStatus{
+			Name: r.name, Plugin: r.plugin, Version: r.info.Version, Healthy: !h.Unhealthy, Paused: h.Paused, Breaker: string(r.breaker.State(now)),
+			Reason: h.Reason, InFlight: r.inFlight.Load(), Window: payment.Duration(statisticsWindow), Balance: r.balance.last,
+		}
 		r.mu.Unlock()
+		s.Counts, s.Latency = r.statistics.recent(now)
+		s.SuccessRate = e.successRate(r.name, now)
+		out = append(out, s)
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,6 +108,7 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 		return fmt.Errorf("%w: their hash is %s, not %s", ErrRulesChanged, before.rules.Hash(), hash)
 	}
 	next, err := e.build(ctx, before)
+	e.metrics.reloadRefused.Store(err != nil)
 	if err != nil {
 		return err
 	}
@@ -145,6 +147,9 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 	}
 	e.tending.wake() // checks the new ones
 	e.log.Info("the rules were reloaded", "before", before.rules.Hash(), "rules", next.rules.Hash())
+	if added := slices.DeleteFunc(slices.Clone(next.rates), func(s routing.SuccessRate) bool { return hasRate(before.rates, s) }); len(added) > 0 {
+		e.draining.Go(func() { e.warm(context.Background(), added, next.loadedAt) })
+	}
 	if len(gone)+len(replaced) > 0 {
 		e.draining.Go(func() { e.drain(gone, replaced) })
 	}

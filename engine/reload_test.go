@@ -98,6 +98,14 @@ func TestReload(t *testing.T) {
 		if b.Rules().Hash() != hash || b.pay(t, "order-1").Status != payment.Pending || l.of("acme")[0].Closed() {
 			t.Error("the rules in force did not stay")
 		}
+		if text := b.metrics(t); !strings.Contains(text, "\ncauce_rules_last_reload_successful 0\n") {
+			t.Errorf("the metrics do not tell it:\n%s", text)
+		}
+		rewrite(t, path, two)
+		b.reload(t)
+		if text := b.metrics(t); !strings.Contains(text, "\ncauce_rules_last_reload_successful 1\n") {
+			t.Errorf("the metrics do not tell that all is well:\n%s", text)
+		}
 	})
 
 	t.Run("only from the rules that the caller knows", func(t *testing.T) {

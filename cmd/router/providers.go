@@ -47,7 +47,7 @@ func newProvidersCmd() command {
 
 func printProviders(w io.Writer, list struct{ Providers []engine.ProviderStatus }) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tPLUGIN\tVERSION\tHEALTH\tIN FLIGHT\tBALANCE\tREASON")
+	fmt.Fprintln(t, "NAME\tPLUGIN\tVERSION\tHEALTH\tIN FLIGHT\tATTEMPTS\tSUCCESS\tP50/P95/P99\tBALANCE\tREASON")
 	for _, p := range list.Providers {
 		health, balance := "healthy", ""
 		switch {
@@ -61,9 +61,21 @@ func printProviders(w io.Writer, list struct{ Providers []engine.ProviderStatus 
 		if p.Balance != nil {
 			balance = p.Balance.Available.String() + " " + p.Balance.Currency
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.Name, p.Plugin, p.Version, health, p.InFlight, balance, p.Reason)
+		attempts, success, latency := int64(0), "-", "-"
+		for _, n := range p.Counts {
+			attempts += n
+		}
+		if p.SuccessRate != nil {
+			success = fmt.Sprintf("%.1f %%", 100**p.SuccessRate)
+		}
+		if l := p.Latency; l != nil {
+			latency = fmt.Sprintf("%g/%g/%g ms", l.P50, l.P95, l.P99)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n",
+			p.Name, p.Plugin, p.Version, health, p.InFlight, attempts, success, latency, balance, p.Reason)
 	}
 	_ = t.Flush()
+	fmt.Fprintln(w, "\nattempts, success and latency are those of the last 30 minutes; -json counts the attempts by outcome")
 }
 
 // checked is what came of trying one provider's credentials.

@@ -97,6 +97,13 @@ type Store interface {
 	Close() error
 }
 
+// Space is the disk space of an embedded store, in bytes.
+type Space struct {
+	Used     uint64 // by the store
+	Free     uint64 // on its file system, for this process
+	Capacity uint64 // of its file system
+}
+
 // Filter chooses payments. Empty fields choose all.
 type Filter struct {
 	Status        payment.Status

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 )
 
 // counts are counted since the target was made.
@@ -14,6 +15,7 @@ type counts struct{ delivered, failed, givenUp int64 }
 // WriteMetrics writes each block's figures as Prometheus text, version 0.0.4.
 func (s *Sender) WriteMetrics(w io.Writer) error {
 	var b bytes.Buffer
+	now := s.config.Clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	names := slices.Sorted(maps.Keys(s.targets))
@@ -28,6 +30,15 @@ func (s *Sender) WriteMetrics(w io.Writer) error {
 	}
 	metric("cauce_webhook_backlog", "gauge", "messages read from the feed that its receiver has not accepted; at 500 no more are read",
 		func(t *target) int64 { return int64(len(t.progress.Waiting)) })
+	metric("cauce_webhook_lag_seconds", "gauge", "since the oldest of them happened", func(t *target) int64 {
+		lag := time.Duration(0)
+		for _, m := range t.progress.Waiting {
+			if !m.At.IsZero() {
+				lag = max(lag, now.Sub(m.At))
+			}
+		}
+		return int64(lag.Seconds())
+	})
 	metric("cauce_webhook_gone", "gauge", "1 after its receiver answered 410 Gone", func(t *target) int64 {
 		if t.progress.Gone != "" {
 			return 1

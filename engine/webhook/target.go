@@ -51,6 +51,7 @@ type message struct {
 	Payment string    `json:"payment"`
 	Seq     int64     `json:"seq"`
 	Tries   int       `json:"tries,omitzero"`
+	At      time.Time `json:"at,omitzero"`  // when it happened; zero = not known
 	Due     time.Time `json:"due,omitzero"` // of its next try; zero = at once
 	closed  bool      // it was accepted or given up
 }
@@ -198,7 +199,7 @@ func (t *target) take(event store.FeedEvent) {
 	defer t.mu.Unlock()
 	t.progress.Cursor = event.Cursor
 	if slices.Contains(t.block.Events, "payment."+string(event.Event.Type)) {
-		t.progress.Waiting = append(t.progress.Waiting, &message{Payment: event.Payment, Seq: event.Event.Seq})
+		t.progress.Waiting = append(t.progress.Waiting, &message{Payment: event.Payment, Seq: event.Event.Seq, At: event.Event.At})
 	} else {
 		t.skipped++
 	}

@@ -47,7 +47,7 @@ func TestRetries(t *testing.T) {
 	r := receive(t, func(w http.ResponseWriter, _ delivery) { w.WriteHeader(http.StatusInternalServerError) })
 	w := setup(t, rejectAll+"\n"+block("shop", r.URL, private)).start(t)
 	w.pay(t, "order-1")
-	first := r.next(t)
+	first, waited := r.next(t), time.Duration(0)
 	for _, pause := range []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 	} {
@@ -56,6 +56,10 @@ func TestRetries(t *testing.T) {
 			t.Errorf("the next try is after %s, not about %s", wait, pause)
 		}
 		w.clock.Advance(wait)
+		waited += wait
+		if lag := w.metric(t, "cauce_webhook_lag_seconds", "shop"); lag != fmt.Sprint(int64(waited.Seconds())) {
+			t.Errorf("the message waits for %s s, not %s", lag, waited)
+		}
 		if d := r.next(t); d.id != first.id || d.body != first.body {
 			t.Errorf("%s %s\nis tried again as\n%s %s", first.id, first.body, d.id, d.body)
 		}

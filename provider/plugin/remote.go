@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cauce-pay/cauce/provider"
@@ -42,6 +43,8 @@ type remote struct {
 	// gets it too.
 	configuring sync.Mutex
 	config      provider.Config // nil until Configure
+
+	restarts atomic.Int64
 
 	mu      sync.Mutex
 	current *session // nil while there is none
@@ -173,6 +176,7 @@ func (r *remote) supervise(s *session) {
 
 // restart starts the plugin again and configures it as it was.
 func (r *remote) restart() (*session, error) {
+	r.restarts.Add(1)
 	r.configuring.Lock()
 	defer r.configuring.Unlock()
 	s, info, err := r.start(r.life)
@@ -189,6 +193,9 @@ func (r *remote) restart() (*session, error) {
 	r.up(s)
 	return s, nil
 }
+
+// Restarts counts how often the plugin had to be started again, or it was tried.
+func (r *remote) Restarts() int64 { return r.restarts.Load() }
 
 // up makes s the process that calls go to.
 func (r *remote) up(s *session) {

@@ -181,10 +181,16 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := processOf(p)
+		if n := p.Restarts(); n != 0 {
+			t.Errorf("%d restarts before any", n)
+		}
 		_ = first.Kill(t.Context())
 		clock.awaitTimer(t)
 		clock.advance(maxPause)
 		eventually(t, "it runs again", func() bool { return running(p, first) })
+		if n := p.Restarts(); n != 1 {
+			t.Errorf("%d restarts, want 1", n)
+		}
 		after, err := submit(p, "", 10*time.Second)
 		if err != nil || after.Reference == before.Reference {
 			t.Errorf("%+v (before %+v), %v", after, before, err)

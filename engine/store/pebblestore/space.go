@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,16 @@ func (s *space) check() error {
 		return s.hold()
 	}
 	return nil
+}
+
+// Space returns how much disk space the store uses, and how much there is.
+func (s *Store) Space() (_ store.Space, err error) {
+	if err := s.enter(context.Background()); err != nil {
+		return store.Space{}, err
+	}
+	defer s.leave(&err)
+	usage, err := s.space.fs.GetDiskUsage(s.dir)
+	return store.Space{Used: s.db.Metrics().DiskSpaceUsage(), Free: usage.AvailBytes, Capacity: usage.TotalBytes}, err
 }
 
 // hold makes the ballast file. Where the file system cannot reserve space there is none.

@@ -49,6 +49,9 @@ func TestFreeFloor(t *testing.T) {
 	if err := s.Health(); err != nil {
 		t.Errorf("Health at the floor: %v", err)
 	}
+	if space, err := s.Space(); err != nil || space.Free != 100<<20 || space.Capacity != 1<<30 || space.Used == 0 {
+		t.Errorf("Space: %+v, %v", space, err)
+	}
 	mustCreate(t, s, 2)
 }
 
