@@ -213,7 +213,7 @@ func (s *state) names(provider string) bool {
 }
 
 // build loads the rules and starts those of their providers that before does not have. It reports every fault of
-// all of them, and closes what it started when there is one.
+// all of them, and closes what it started when there is one. Rules without a fault are kept in the store.
 func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
 	rules, diagnostics := routing.Load(e.config.Rules, &routing.Options{Env: e.config.Env})
 	if rules == nil {
@@ -252,7 +252,13 @@ func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
 	if len(faults) > 0 {
 		errs = append(errs, faults)
 	}
-	if err := errors.Join(errs...); err != nil {
+	err := errors.Join(errs...)
+	if err == nil {
+		if err = e.keepRules(ctx, next); err != nil {
+			err = fmt.Errorf("engine: the rules could not be kept in the store: %w", err)
+		}
+	}
+	if err != nil {
 		_ = closeProviders(ctx, started)
 		return nil, err
 	}

@@ -24,8 +24,9 @@ func newExplainCmd() command {
 	return command{
 		name: "explain", args: "[ID]", summary: "say which way a payment would go, and why",
 		details: "It reads a payment request as POST /v1/payments takes it; it need not be complete. Or it takes a payment's ID\n" +
-			"and decides it again at its time, with the health of the providers that was recorded. What the providers take is\n" +
-			"asked of their plugins, which call nobody; their lists of banks are not known here.\n" + clientDetails,
+			"and decides it again at its time, with the health of the providers that was recorded, by the rules of then, which\n" +
+			"the router has kept, or by others that -c names. What the providers take is asked of their plugins, which call\n" +
+			"nobody; their lists of banks are not known here.\n" + clientDetails,
 		example: "  router explain -c routing.hcl -f payment.json",
 		setup: func(flags *flag.FlagSet) action {
 			path, c := rulesFlag(flags), clientFlag(flags)
@@ -35,12 +36,18 @@ func newExplainCmd() command {
 				if (*from == "") == (len(args) == 0) {
 					return usagef("router explain -h", "explain: -f names the payment's file; or give a payment's ID")
 				}
+				if len(args) > 0 {
+					others := ""
+					flags.Visit(func(f *flag.Flag) {
+						if f.Name == "c" {
+							others = *path
+						}
+					})
+					return explainStored(ctx, s, others, c, args, *asJSON)
+				}
 				rules, found := loadWithoutSecrets(*path)
 				if rules == nil {
 					return found
-				}
-				if len(args) > 0 {
-					return explainStored(ctx, s, rules, c, args, *asJSON)
 				}
 				req, err := readPayment(s, *from)
 				if err != nil {
@@ -53,8 +60,8 @@ func newExplainCmd() command {
 	}
 }
 
-// explainStored decides a payment of a running router again, and says how it was decided then.
-func explainStored(ctx context.Context, s streams, rules *routing.Rules, c *client, args []string, asJSON bool) error {
+// explainStored decides a payment of a running router again: by the rules of then, or by those at a path.
+func explainStored(ctx context.Context, s streams, others string, c *client, args []string, asJSON bool) error {
 	path, err := paymentPath("explain", args)
 	if err != nil {
 		return err
@@ -67,15 +74,46 @@ func explainStored(ctx context.Context, s streams, rules *routing.Rules, c *clie
 	if err := json.Unmarshal(answer, &p); err != nil {
 		return fmt.Errorf("payment %s: %w", args[0], err)
 	}
-	if p.Decision == nil {
+	then := p.Decision
+	if then == nil {
 		return fmt.Errorf("payment %s has no decision yet", p.ID)
 	}
-	if then := p.Decision; then.Rules != rules.Hash() {
+	var rules *routing.Rules
+	if others == "" {
+		rules, err = rulesOf(ctx, c, then.Rules)
+	} else {
+		var found routing.Diagnostics
+		if rules, found = loadWithoutSecrets(others); rules == nil {
+			err = found
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if others != "" && then.Rules != rules.Hash() {
 		fmt.Fprintf(s.err, "router: payment %s was decided by rules %s (route %q, providers %s); these are %s\n",
 			p.ID, then.Rules, then.Route, strings.Join(then.Providers, ", "), rules.Hash())
 	}
 	facts := factsThen(p, providerFacts(ctx, s, rules))
 	return showExplanation(s, &p.Request, rules.Explain(&p.Request, facts), asJSON)
+}
+
+// rulesOf loads the rules of a hash as a router has kept them.
+func rulesOf(ctx context.Context, c *client, hash string) (*routing.Rules, error) {
+	text, err := rulesText(ctx, c, hash)
+	if err != nil {
+		return nil, fmt.Errorf("the rules %s that decided it: %w; -c names others", hash, err)
+	}
+	dir, err := writeRules(text.Files)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	rules, found := loadWithoutSecrets(dir)
+	if rules == nil {
+		return nil, fmt.Errorf("the rules %s that decided it cannot be used here; -c names others: %w", hash, found)
+	}
+	return rules, nil
 }
 
 // factsThen are the facts of a stored payment's decision, with what the providers take now.

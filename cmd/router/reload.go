@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cauce-pay/cauce/engine"
 	"github.com/cauce-pay/cauce/engine/routing"
 )
 
@@ -28,10 +29,12 @@ func (d *daemon) watchRules(ctx context.Context) {
 	loaded := fingerprint(d.rules)
 	last := loaded
 	for {
+		by := "a change of the files"
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
+			by = "SIGHUP"
 			last = fingerprint(d.rules)
 		case <-ticker.C:
 			now := fingerprint(d.rules)
@@ -42,7 +45,7 @@ func (d *daemon) watchRules(ctx context.Context) {
 			}
 		}
 		loaded = last
-		d.reload(ctx)
+		d.reload(engine.WithActor(ctx, by))
 	}
 }
 

@@ -36,6 +36,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(), newLSPCmd(), newSimulateCmd(), newDiffCmd(),
+		newRulesHistoryCmd(), newRulesShowCmd(), newRulesRollbackCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
 		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newReconcileCmd(),
 		newExportCmd(), newBackupCmd(), newRestoreCmd(), newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),

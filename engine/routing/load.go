@@ -25,7 +25,8 @@ var maxBlocks = map[string]int{"route": maxRoutes, "provider": maxProviders}
 type Options struct {
 	// Env answers env("X"); nil = the process's environment.
 	Env func(name string) (value string, ok bool)
-	// Unset stands in for env("X") where X is not set and has no default; nil = that is an error.
+	// Unset stands in for env("X") where X is not set and has no default, and for file("p") where p cannot be read;
+	// nil = that is an error.
 	Unset func(name string) string
 	// Tests reads the *_test.hcl files too: of a directory all of them, beside a file the one of its name.
 	Tests bool
@@ -67,7 +68,7 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 	}
 	for _, s := range sources {
 		if !s.tests {
-			l.rules.files = append(l.rules.files, s.name)
+			l.rules.files, l.rules.sources = append(l.rules.files, s.name), append(l.rules.sources, s)
 		}
 		l.sources[s.name] = s
 	}

@@ -14,6 +14,8 @@ import (
 type Rules struct {
 	hash       string
 	files      []string
+	sources    []*source // of files
+	inClear    []string  // secrets that are written out
 	server     Server
 	store      Store
 	apiKeys    []APIKey

@@ -83,7 +83,11 @@ func functions(dir string, o Options) map[string]function.Function {
 			return lookUpEnv(o, args[0].AsString(), args[1:])
 		}, &function.Parameter{Name: "default", Type: cty.String}),
 		"file": text(func(args []cty.Value) (string, *callError) {
-			return readSecret(dir, args[0].AsString())
+			text, err := readSecret(dir, args[0].AsString())
+			if err != nil && o.Unset != nil {
+				return o.Unset(args[0].AsString()), nil
+			}
+			return text, err
 		}, nil),
 	}
 }

@@ -102,6 +102,7 @@ func (l *loader) faultSecret(name string, e hcl.Expression) {
 // warnInClear warns of a secret that is written into the rules. Its source line is not shown.
 func (l *loader) warnInClear(a *hcl.Attribute, text Value) {
 	if !text.Secret {
+		l.rules.inClear = append(l.rules.inClear, text.Text)
 		at := l.sources[a.NameRange.Filename].span(a.NameRange)
 		l.add(at.diagnostic(Warning, a.Name+" stands here in clear",
 			`Whoever reads the rules can use it: write env("NAME") or file("path").`).WithoutSource())

@@ -86,7 +86,8 @@ type Store interface {
 	Notifications(ctx context.Context, after string, limit int) ([]Notification, error)
 	DeleteNotification(ctx context.Context, id string) error
 
-	// Setting reads a small value that is the router's own (not a payment's); ErrNotFound where there is none.
+	// Setting reads a value, of at most a mebibyte or so, that is the router's own (not a payment's); ErrNotFound where
+	// there is none.
 	Setting(ctx context.Context, name string) ([]byte, error)
 	PutSetting(ctx context.Context, name string, value []byte) error
 	// InitSetting stores value unless the setting exists, and returns what is stored then.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cauce-pay/cauce/engine"
 )
 
 // route is one call of the API.
@@ -37,6 +39,8 @@ var routes = []route{
 	{"POST", "/v1/providers/{name}/resume", admin, (*api).resumeProvider},
 	{"POST", "/v1/providers/{name}/reconcile", admin, (*api).reconcile},
 	{"GET", "/v1/rules", admin, (*api).showRules},
+	{"GET", "/v1/rules/history", admin, (*api).listRules},
+	{"GET", "/v1/rules/{hash}", admin, (*api).showRulesText},
 	{"POST", "/v1/reload", admin, (*api).reload},
 	{"POST", "/v1/backup", admin, (*api).backup},
 	{"POST", "/v1/notifications/{provider}/{secret}", open, (*api).notify},
@@ -106,7 +110,11 @@ func (a *api) dispatch(w http.ResponseWriter, r *http.Request, m methods) {
 	name, err := a.authorize(r, route.need)
 	if err == nil {
 		w.(*recorder).key = name
-		err = a.call(w, r, route)
+		actor := "the API, without a key"
+		if name != "" {
+			actor = "API key " + name
+		}
+		err = a.call(w, r.WithContext(engine.WithActor(r.Context(), actor)), route)
 	}
 	if err == nil {
 		return

@@ -49,3 +49,22 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) error {
 	}
 	return p
 }
+
+// listRules lists which rules came into force, the newest first.
+func (a *api) listRules(w http.ResponseWriter, r *http.Request) error {
+	history, err := a.engine.RulesHistory(r.Context())
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"rules": append([]engine.RulesVersion{}, history...)})
+	return nil
+}
+
+func (a *api) showRulesText(w http.ResponseWriter, r *http.Request) error {
+	text, err := a.engine.RulesText(r.Context(), r.PathValue("hash"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, text)
+	return nil
+}
