@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,10 @@ func (e *Engine) Explain(_ context.Context, req payment.Request) (routing.Explan
 
 // Rules returns the rules in force.
 func (e *Engine) Rules() *routing.Rules { return e.state.Load().rules }
+
+// RulesWarnings returns what there is to warn of the rules in force: what Load found, and what Check found about the
+// running providers: candidates that can take nothing of what their route lets through, methods that no route covers.
+func (e *Engine) RulesWarnings() routing.Diagnostics { return slices.Clone(e.state.Load().warnings) }
 
 // RulesLoadedAt returns when the rules in force were put into force.
 func (e *Engine) RulesLoadedAt() time.Time { return e.state.Load().loadedAt }

@@ -18,6 +18,7 @@ import (
 // state is the rules in force with their running providers. It does not change: a reload puts another in its place.
 type state struct {
 	rules    *routing.Rules
+	warnings routing.Diagnostics // of the rules, and of what their providers take
 	loadedAt time.Time
 	// providers are those of the rules by label, and those that the payments under way may still need.
 	providers map[string]*running
@@ -91,7 +92,7 @@ func (s *state) readFacts(now time.Time) {
 // whose block says the same of its process keeps it; one that was changed is started anew, and one that was taken
 // away is kept until the payments with it are finished. Those finish under the rules they began with.
 //
-// Rules().Warnings() tells what Load warned of. ctx bounds the start of the new providers.
+// RulesWarnings tells what there is to warn of. ctx bounds the start of the new providers.
 func (e *Engine) Reload(ctx context.Context) error { return e.ReloadFrom(ctx, "") }
 
 // ReloadFrom is Reload, but only if the rules in force have that hash: else it is ErrRulesChanged, and nothing
@@ -219,9 +220,6 @@ func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
 	if rules == nil {
 		return nil, diagnostics
 	}
-	for _, d := range diagnostics {
-		e.log.Warn(d.Summary, "file", d.File, "line", d.Line, "detail", d.Detail)
-	}
 	next := &state{rules: rules, loadedAt: e.now(), providers: map[string]*running{}, rates: successRates(rules), lease: time.Minute}
 	var started []*running
 	var faults routing.Diagnostics
@@ -262,7 +260,20 @@ func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
 		_ = closeProviders(ctx, started)
 		return nil, err
 	}
+	next.warnings = append(diagnostics, rules.Check(next.capabilities())...)
+	for _, d := range next.warnings {
+		e.log.Warn(d.Summary, "file", d.File, "line", d.Line, "column", d.Column, "detail", d.Detail)
+	}
 	return next, nil
+}
+
+// capabilities are what the providers take, by label.
+func (s *state) capabilities() map[string][]payment.Capability {
+	all := make(map[string][]payment.Capability, len(s.providers))
+	for name, r := range s.providers {
+		all[name] = r.info.Capabilities
+	}
+	return all
 }
 
 // closeProviders closes all of them at once, within closeTimeout.

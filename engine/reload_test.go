@@ -1,9 +1,13 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -256,4 +260,43 @@ func TestPause(t *testing.T) {
 	if err := b.Pause(t.Context(), "nobody", ""); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestRulesWarnings expects what a start and a reload warn of to depend on the providers that run, and to be logged with
+// its place.
+func TestRulesWarnings(t *testing.T) {
+	t.Parallel()
+	const cards = "provider \"acme\" {}\nroute \"cards\" {\n  when = \"method == 'card'\"\n  providers = [\"acme\"]\n}\n"
+	var log bytes.Buffer
+	b := setup(t, one)
+	path := writeRules(t, cards)
+	b.configure = func(c *engine.Config) {
+		c.Rules, c.Logger = path, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	expect := func(lines ...int) {
+		t.Helper()
+		var got []int
+		for _, d := range b.RulesWarnings() {
+			got = append(got, d.Line)
+			if line := fmt.Sprintf("file=%s line=%d column=%d", path, d.Line, d.Column); !strings.Contains(log.String(), line) {
+				t.Errorf("%s: no %s in the log:\n%s", d.Summary, line, log.String())
+			}
+		}
+		if !slices.Equal(got, lines) {
+			t.Errorf("warnings at lines %v, want %v: %+v", got, lines, b.RulesWarnings())
+		}
+	}
+	b.start(t)
+	expect(1, 4) // no route covers its PSE pay-ins, and the route's candidate takes no cards
+	rewrite(t, path, one)
+	b.reload(t)
+	expect()
+	rewrite(t, path, cards+"provider \"bravo\" {}\n")
+	if err := b.Reload(t.Context()); err == nil {
+		t.Error("bravo cannot be started")
+	}
+	expect()
+	rewrite(t, path, "locals { unused = 1 }\n"+cards)
+	b.reload(t)
+	expect(1, 2, 5)
 }

@@ -163,8 +163,7 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 		return nil, ds
 	}
 	r.references, r.domains = l.language.references, l.language.domains
-	r.warnings = ds
-	return r, slices.Clone(ds)
+	return r, ds
 }
 
 var rootSchema = schemaOf()

@@ -234,15 +234,15 @@ route "r" { providers = ["by-name", "by-path", "by-absolute-path"] }
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r, _ := loadText(dir, "routing.hcl", "")
+	r, ds := loadText(dir, "routing.hcl", "")
 	if got, want := r.Server(), (Server{Listen: "127.0.0.1:8080"}); got != want {
 		t.Errorf("server %+v, want %+v", got, want)
 	}
 	if got, want := r.Store(), (Store{Kind: "pebble", Path: filepath.Join(dir, "data")}); got != want {
 		t.Errorf("store %+v, want %+v", got, want)
 	}
-	if len(r.Warnings()) != 1 || r.Warnings()[0].Summary != "No route" {
-		t.Errorf("warnings %v", r.Warnings())
+	if len(ds) != 1 || ds[0].Summary != "No route" {
+		t.Errorf("warnings %v", ds)
 	}
 }
 

@@ -26,7 +26,6 @@ type Rules struct {
 	index      *index
 	references map[string]*reference // what conditions may read
 	domains    domains
-	warnings   Diagnostics
 	evaluators sync.Pool // of *evaluator
 }
 
@@ -116,9 +115,6 @@ func (r *Rules) Routes() []string {
 	}
 	return names
 }
-
-// Warnings returns what Load warned of.
-func (r *Rules) Warnings() Diagnostics { return slices.Clone(r.warnings) }
 
 // Facts are what a decision depends on besides the payment and the rules.
 type Facts struct {

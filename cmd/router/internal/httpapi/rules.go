@@ -22,7 +22,7 @@ func (a *api) writeRules(w http.ResponseWriter) {
 		LoadedAt time.Time           `json:"loaded_at"`
 		Files    []string            `json:"files"`
 		Warnings routing.Diagnostics `json:"warnings"`
-	}{rules.Hash(), a.engine.RulesLoadedAt(), rules.Files(), append(routing.Diagnostics{}, rules.Warnings()...)})
+	}{rules.Hash(), a.engine.RulesLoadedAt(), rules.Files(), append(routing.Diagnostics{}, a.engine.RulesWarnings()...)})
 }
 
 // reload reads the rules anew. A caller that says which rules it expects changes no others.
