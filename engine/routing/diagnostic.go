@@ -174,11 +174,14 @@ func (s span) diagnostic(severity Severity, summary, detail string) Diagnostic {
 	if line+1 < len(s.source.lines) {
 		last = s.source.lines[line+1] - 1
 	}
-	before := []rune(string(content[first:s.start]))
-	rest := []rune(strings.TrimRight(string(content[s.start:max(s.start, last)]), "\r"))
+	for last > s.start && content[last-1] == '\r' {
+		last--
+	}
+	before := lastRunes(content[first:s.start], maxExcerpt+1)
+	rest := firstRunes(content[s.start:max(s.start, last)], maxExcerpt+1)
 	d := Diagnostic{
 		Severity: severity, Summary: printable(summary), Detail: printable(detail), File: s.source.name,
-		Line: line + 1, Column: len(before) + 1, Start: s.start, End: max(s.start, s.end),
+		Line: line + 1, Column: utf8.RuneCount(content[first:s.start]) + 1, Start: s.start, End: max(s.start, s.end),
 	}
 	if len(before)+len(rest) > maxExcerpt {
 		before = before[max(0, len(before)-maxExcerpt/2):]
@@ -189,6 +192,21 @@ func (s span) diagnostic(severity Severity, summary, detail string) Diagnostic {
 	fault := utf8.RuneCount(content[s.start:max(s.start, min(s.end, last))])
 	d.width = max(1, min(fault, len(rest)))
 	return d
+}
+
+// firstRunes and lastRunes return up to n characters: a fault in a line of 1 MiB costs no more than in any other.
+func firstRunes(b []byte, n int) []rune {
+	runes := []rune(string(b[:min(len(b), n*utf8.UTFMax)]))
+	return runes[:min(len(runes), n)]
+}
+
+func lastRunes(b []byte, n int) []rune {
+	from := max(0, len(b)-n*utf8.UTFMax)
+	for from < len(b) && !utf8.RuneStart(b[from]) {
+		from++
+	}
+	runes := []rune(string(b[from:]))
+	return runes[max(0, len(runes)-n):]
 }
 
 // printable replaces what could steer a terminal; each character stays one character.

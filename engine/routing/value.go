@@ -252,6 +252,8 @@ func (l *loader) chosen(name string, list []word, known []string) (out []string,
 	seen := map[string]bool{}
 	for _, w := range list {
 		switch {
+		case l.found[Error] >= maxDiagnostics: // no further one is reported
+			return nil, false
 		case !slices.Contains(known, w.text):
 			l.fault(w.at, fmt.Sprintf("%s: unknown %q", name, w.text), unknown(w.text, known))
 			ok = false

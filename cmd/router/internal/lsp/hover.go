@@ -17,7 +17,7 @@ type word struct {
 	cursor     cursor // of its end
 }
 
-// wordAt returns the name around a byte; within texts and where names are joined, bytes that belong tells are part of it.
+// wordAt returns the word around a byte, of bytes that belong to it; none where there is no such byte.
 func wordAt(d *document, offset int, belongs func(byte) bool) word {
 	start, end := offset, offset
 	for start > 0 && belongs(d.content[start-1]) {
@@ -25,6 +25,9 @@ func wordAt(d *document, offset int, belongs func(byte) bool) word {
 	}
 	for end < len(d.content) && belongs(d.content[end]) {
 		end++
+	}
+	if start == end {
+		return word{}
 	}
 	return word{string(d.content[start:end]), start, end, locate(d.content, end)}
 }
