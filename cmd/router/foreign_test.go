@@ -65,6 +65,9 @@ var foreignPayments = []struct {
 	{"a pay-in whose answer is lost", "tpaga-pse", "drop_after", "approved", foreignPayIn, payment.Succeeded, "paypaga"},
 	{"a pay-in whose answer is cut", "tpaga-pse", "garble", "approved", foreignPayIn, payment.Succeeded, "paypaga"},
 	{"cash", "tumipay", "", "approved", cash, payment.Succeeded, "tumipay"},
+	{"cash that nobody pays", "tumipay", "", "expired", cash, payment.Expired, "tumipay"},
+	{"a page that nobody opens", "tpaga-pse", "", "expired", foreignPayIn, payment.Rejected, "tpaga-pse"},
+	{"a pay-in an hour later", "tpaga-pse", "", "approved", foreignPayIn, payment.Succeeded, "tpaga-pse"},
 	{"a payout", "coopcentral", "", "approved", foreignPayOut, payment.Succeeded, "coopcentral"},
 	{"a payout that the bank rejects", "coopcentral", "", "rejected", foreignPayOut, payment.Rejected, "coopcentral"},
 	{"a payout whose answer is lost", "coopcentral", "drop_after", "approved", foreignPayOut, payment.Succeeded, "coopcentral"},
@@ -118,7 +121,10 @@ func TestShippedRulesForeign(t *testing.T) {
 		if status, err := w.call(t.Context(), http.MethodPost, w.url+"/v1/payments", key, tc.request, &p); err != nil || status != http.StatusCreated {
 			t.Fatalf("%s: %d, %v", tc.name, status, err)
 		}
-		if p.Action != nil && tc.decision != "" {
+		switch {
+		case tc.decision == "expired":
+			boxes[tc.plugin].tell(t, "clock", `{"advance_s":3700}`)
+		case p.Action != nil && tc.decision != "":
 			w.decide(t, p.Action.URL, map[string]string{"approved": "approve", "rejected": "decline"}[tc.decision])
 		}
 		waitUntil(t.Context(), t, func() bool {
@@ -167,6 +173,33 @@ func paidUnder(t *testing.T, boxes map[string]*world, p payment.Payment) (list [
 		list = append(list, box.ledger(t.Context(), t)...)
 	}
 	return slices.DeleteFunc(list, func(e ledgerEntry) bool { return !slices.Contains(keys(p), e.Key) })
+}
+
+// Webhooks as other people send them end a payment; nobody asks for it.
+func TestWebhooksForeign(t *testing.T) {
+	t.Parallel()
+	m := newMatrix(t, foreignSimulators, "", "tpaga-pse", "paypaga", "tumipay", "coopcentral") // bills have none
+	m.api.startRouter(t, m.by.env...)
+	for _, l := range m.lanes {
+		l.form.request = strings.Replace(l.form.request, "transaction-approved", "Nomina", 1) // on which the bank decides
+		p := l.form.pay(t, l.world, wireCase{written: "20000", document: "CC", kind: "natural"})
+		if p.Action != nil {
+			l.decide(t, p.Action.URL, "approve")
+		} else {
+			l.tell(t, "settle", fmt.Sprintf(`{"id":%q,"status":"approved"}`, l.executed(t, keys(p)...)[0].ID))
+		}
+		var now struct {
+			payment.Payment
+			Events []payment.Event
+		}
+		waitUntil(t.Context(), t, func() bool {
+			_, err := l.call(t.Context(), http.MethodGet, l.url+"/v1/payments/"+p.ID+"?events=true", "", "", &now)
+			return err == nil && now.Status.Final()
+		})
+		if now.Status != payment.Succeeded || !slices.ContainsFunc(now.Events, func(e payment.Event) bool { return e.Type == payment.EventNotification }) {
+			t.Errorf("%s: it is %s, its events are %+v", l.form.plugin, now.Status, now.Events)
+		}
+	}
 }
 
 // The command judges any simulator: the shipped rules configure the plugins, and the checks of idempotency and
