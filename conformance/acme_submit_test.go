@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
@@ -46,7 +47,9 @@ func (p *acme) Submit(ctx context.Context, a provider.Attempt) (provider.Outcome
 		return provider.Outcome{}, provider.Errorf(provider.CodeUnavailable, "acme: busy")
 	}
 	if p.has("deadlines/over-before") && ctx.Err() != nil {
-		ctx = context.WithoutCancel(ctx)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
 	}
 	if err := p.refuse(ctx, a); err != nil {
 		return provider.Outcome{}, err

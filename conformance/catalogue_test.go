@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/cauce-pay/cauce/conformance"
 )
 
 var updateDocs = flag.Bool("update-docs", false, "write docs/conformance.md anew")
@@ -24,17 +26,37 @@ no news. Mend what fails, and it is judged.
 |---|---|---|
 `
 
+const catalogueLive = `
+## At a real provider
+
+With ` + "`-live`" + ` these run, and those of the above that make no call or only ask for what moves no money.
+
+| check | what is owed | rests on |
+|---|---|---|
+`
+
 // TestCatalogue compares docs/conformance.md with the suite.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	b.WriteString(catalogueHead)
-	for _, c := range newSuite(t, "", "").Checks() {
+	row := func(c conformance.Check) {
 		rests := ""
 		if len(c.RestsOn) > 0 {
 			rests = "`" + strings.Join(c.RestsOn, "`, `") + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.ID, c.Obligation, rests)
+	}
+	listed := map[string]bool{}
+	for _, c := range newSuite(t, "", "").Checks() {
+		listed[c.ID] = true
+		row(c)
+	}
+	b.WriteString(catalogueLive)
+	for _, c := range newLiveSuite(t, "", "https://pay.example", "").Checks() {
+		if !listed[c.ID] {
+			row(c)
+		}
 	}
 	if *updateDocs {
 		if err := os.WriteFile(cataloguePath, []byte(b.String()), 0o644); err != nil {

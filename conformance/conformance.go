@@ -23,6 +23,12 @@ type Config struct {
 	// Settings are attributes of the provider's configuration. Required ones that are not given are made up: the
 	// first of the values allowed, or "conformance-" and the attribute's name.
 	Settings provider.Config
+	// Live judges a real provider, at the base_url of Settings and with exactly those: only what moves no money, and the
+	// provider is given no payment. What its answers should be is learned from Sandbox, a simulator, which gets none of
+	// the secrets; without one, whether they have drifted is not judged.
+	Live bool
+	// Deadline is how long a call to a live provider may take; 0 = 20 seconds.
+	Deadline time.Duration
 	// BillReference is a bill that the sandbox lets be paid; "" = 111100005555.
 	BillReference string
 	// Logs returns what the provider has logged so far; nil = that cannot be seen, and is not judged.
@@ -92,12 +98,16 @@ type Suite struct {
 	box      sandbox
 	tokens   bool // it asks its sandbox for tokens
 
-	unsound map[string]bool // the checks that failed, or that rest on one that did
+	unsound        map[string]bool // the checks that failed, or that rest on one that did
+	promised, live *survey         // of a live provider, once made
 }
 
 // New opens the provider once to read what it declares. An error means that it can be neither opened nor
 // configured, or that the sandbox does not speak the control protocol.
 func New(ctx context.Context, c Config) (*Suite, error) {
+	if c.Live {
+		return newLive(ctx, c)
+	}
 	s := &Suite{config: c, box: sandbox{strings.TrimRight(c.Sandbox, "/")}, unsound: map[string]bool{}}
 	if s.box.url != "" {
 		if err := s.box.call(ctx, "POST", "reset", nil, nil); err != nil {
@@ -199,14 +209,18 @@ func restingOn(ids ...string) func([]rule) []rule {
 // Checks lists every check, those that do not apply with their verdict.
 func (s *Suite) Checks() []Check {
 	var list []Check
-	for _, r := range rules() {
+	all := rules()
+	if s.config.Live {
+		all = liveRules()
+	}
+	for _, r := range all {
 		c := Check{ID: r.id, Obligation: r.obligation, RestsOn: r.rests, suite: s, run: r.run}
 		switch {
 		case r.when != nil && !r.when(s):
 			c.Verdict, c.Detail = NotDeclared, "the provider does not declare it"
 		case r.logs && s.config.Logs == nil:
 			c.Verdict, c.Detail = NotJudged, "nothing shows what the provider logs"
-		case !r.offline && s.box.url == "":
+		case !r.offline && s.config.Sandbox == "":
 			c.Verdict, c.Detail = NotJudged, "there is no sandbox whose ledger could be read"
 		}
 		list = append(list, c)

@@ -70,7 +70,7 @@ func hostileRules() []rule {
 			proxy.ErrorLog = log.New(io.Discard, "", 0) // of answers that nobody reads to the end
 			s.neverTaken(s.start("base_url", s.serve(false, proxy.ServeHTTP)))
 		}},
-		{id: "hostile/trickle", obligation: "An answer that trickles is given up at the deadline.", rests: []string{"deadlines/submit", "deadlines/token"}, run: func(s *scene) {
+		{id: "hostile/trickle", obligation: "An answer that trickles is given up at the deadline.", rests: []string{"deadlines/submit", "deadlines/token", "deadlines/over-before"}, run: func(s *scene) {
 			ended := make(chan struct{})
 			defer close(ended)
 			url := s.serve(false, func(w http.ResponseWriter, r *http.Request) {

@@ -34,6 +34,7 @@ type Report struct {
 	Version string   `json:"version"`
 	SHA256  string   `json:"sha256"` // of the plugin's binary; "" where there is none
 	Sandbox string   `json:"sandbox"`
+	Live    string   `json:"live,omitzero"` // base_url of the real provider, where one was judged
 	Checks  []Result `json:"checks"`
 	Passed  int      `json:"passed"`
 	Failed  int      `json:"failed"`
@@ -58,7 +59,10 @@ const (
 // Report runs the checks whose id matches pattern, nil for all, and tells each result as soon as it is there,
 // unless tell is nil. It ends early when ctx does; the rest is then NotJudged.
 func (s *Suite) Report(ctx context.Context, pattern *regexp.Regexp, tell func(Result)) Report {
-	r := Report{Plugin: s.info.Name, Version: s.info.Version, Sandbox: s.box.url, Checks: []Result{}}
+	r := Report{Plugin: s.info.Name, Version: s.info.Version, Sandbox: s.config.Sandbox, Checks: []Result{}}
+	if s.config.Live {
+		r.Live = s.settings["base_url"]
+	}
 	for _, c := range s.Checks() {
 		if pattern != nil && !pattern.MatchString(c.ID) {
 			continue

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cauce-pay/cauce/conformance"
+	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/provider"
 )
 
@@ -27,7 +28,7 @@ const conformanceTime = 3 * time.Minute
 // conformanceRun is what `router conformance` was asked for.
 type conformanceRun struct {
 	sandbox, config, pattern, bill, junit string
-	asJSON                                bool
+	asJSON, live                          bool
 }
 
 func newConformanceCmd() command {
@@ -37,8 +38,13 @@ func newConformanceCmd() command {
 			"the plugin's own sandbox, which is started for the run, or of the one at -sandbox; it is emptied for every\n" +
 			"check. No real provider is called: base_url is always the sandbox's. What else the configuration requires and\n" +
 			"-config does not give is made up.\n" +
+			"-live judges the plugin at the real provider that -config names, its test system for instance, and says what has\n" +
+			"drifted from what the plugin's simulator answers: banks, fields, status codes, requests. It asks only what moves\n" +
+			"no money: credentials, a payment that never was, banks, billers, balance, statement; the plugin is handed no\n" +
+			"payment. Secrets come from the configuration's env(\"X\") and file(\"x\"), and go to nobody else.\n" +
 			"It takes 3 minutes at most and exits with 1 if a check failed.",
-		example: "  router conformance tpaga-pse\n  router conformance ./acme -sandbox http://127.0.0.1:4020 -run '^idempotency/'",
+		example: "  router conformance tpaga-pse\n  router conformance ./acme -sandbox http://127.0.0.1:4020 -run '^idempotency/'\n" +
+			"  router conformance tpaga-pse -live -config staging.hcl",
 		setup: func(flags *flag.FlagSet) action {
 			var run conformanceRun
 			flags.StringVar(&run.sandbox, "sandbox", "", "`URL` of a sandbox that speaks the control protocol")
@@ -46,6 +52,7 @@ func newConformanceCmd() command {
 			flags.StringVar(&run.pattern, "run", "", "only checks whose id matches the regular `expression`")
 			flags.StringVar(&run.bill, "bill", "", "`reference` of a bill that the sandbox lets be paid")
 			flags.StringVar(&run.junit, "junit", "", "write the report as JUnit XML to a `file` too")
+			flags.BoolVar(&run.live, "live", false, "judge it at the real provider that -config names; no money moves")
 			flags.BoolVar(&run.asJSON, "json", false, "print the report as JSON")
 			return func(ctx context.Context, s streams, args []string) error {
 				if len(args) == 0 {
@@ -68,7 +75,10 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 	if err != nil {
 		return err
 	}
-	settings, err := run.settings(plugin)
+	if run.live && run.config == "" {
+		return usagef("router conformance -h", "conformance: -live needs -config: it says which provider is meant, and with which credentials")
+	}
+	settings, deadline, err := run.settings(plugin)
 	if err != nil {
 		return err
 	}
@@ -84,7 +94,7 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 				Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			})
 		},
-		Sandbox: url, Settings: settings, BillReference: run.bill, Logs: logs.String,
+		Sandbox: url, Settings: settings, BillReference: run.bill, Logs: logs.String, Live: run.live, Deadline: deadline,
 	})
 	if err != nil {
 		return errors.Join(err, stop())
@@ -98,14 +108,18 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 	return errors.Join(stop(), err, run.write(s, report))
 }
 
-// settings are the attributes that the file of rules gives for the plugin.
-func (run conformanceRun) settings(plugin string) (provider.Config, error) {
+// settings are the attributes that the file of rules gives for the plugin, and the deadline of its calls.
+func (run conformanceRun) settings(plugin string) (provider.Config, time.Duration, error) {
 	if run.config == "" {
-		return nil, nil
+		return nil, 0, nil
 	}
-	rules, found := loadWithoutSecrets(run.config)
+	load := loadWithoutSecrets
+	if run.live {
+		load = func(path string) (*routing.Rules, routing.Diagnostics) { return routing.Load(path, nil) }
+	}
+	rules, found := load(run.config)
 	if rules == nil {
-		return nil, found
+		return nil, 0, found
 	}
 	for _, block := range rules.Providers() {
 		if filepath.Base(block.Plugin) != filepath.Base(plugin) {
@@ -117,9 +131,9 @@ func (run conformanceRun) settings(plugin string) (provider.Config, error) {
 				settings[name] = value.Text
 			}
 		}
-		return settings, nil
+		return settings, block.Timeout, nil
 	}
-	return nil, fmt.Errorf("conformance: %s has no provider block for the plugin %s", run.config, filepath.Base(plugin))
+	return nil, 0, fmt.Errorf("conformance: %s has no provider block for the plugin %s", run.config, filepath.Base(plugin))
 }
 
 // sandboxOf returns where the sandbox is, started for the run unless one was named.
@@ -149,8 +163,12 @@ func (run conformanceRun) write(s streams, r conformance.Report) error {
 		e.SetIndent("", "  ")
 		err = e.Encode(r)
 	} else {
+		at := r.Sandbox
+		if r.Live != "" {
+			at = r.Live + ", compared with " + r.Sandbox
+		}
 		_, err = fmt.Fprintf(s.out, "\n%s %s, sha256 %s, at %s:\n%s passed, %d failed, %d not declared, %d not judged\n",
-			r.Plugin, r.Version, r.SHA256, r.Sandbox, count(r.Passed, "check"), r.Failed, r.Count(conformance.NotDeclared), r.Count(conformance.NotJudged))
+			r.Plugin, r.Version, r.SHA256, at, count(r.Passed, "check"), r.Failed, r.Count(conformance.NotDeclared), r.Count(conformance.NotJudged))
 	}
 	if run.junit != "" {
 		err = errors.Join(err, writeJUnit(run.junit, r))

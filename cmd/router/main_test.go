@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "script"),
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serving": serving, "ended": ended, "post": post},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serving": serving, "ended": ended, "post": post, "get": get},
 		Setup: func(e *testscript.Env) error {
 			repository, err := filepath.Abs("../..")
 			if err != nil {
@@ -143,6 +143,16 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Setenv("ID", p.ID)
 		ts.Setenv("REFERENCE", p.ProviderReference)
 	}
+}
+
+// get writes the answer of a GET request to a file: get http://127.0.0.1:4020/_sandbox/counts counts.json.
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get(args[0])
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), body, 0o600))
 }
 
 func TestKeyNew(t *testing.T) {

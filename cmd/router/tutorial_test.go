@@ -9,6 +9,12 @@ import (
 	"testing"
 )
 
+// realProvider starts a simulator in the provider's stead, and exports what its users know of it.
+const realProvider = `./acme sandbox -listen 127.0.0.1:0 > real.out 2>&1 & trap "kill $!" EXIT
+until grep -q listening real.out; do sleep 0.1; done
+export ACME_BASE_URL=$(grep -o 'http://[0-9.:]*' real.out | head -n 1) ACME_API_KEY=a-key-of-ours
+`
+
 // The commands of docs/plugins.md, run one after the other as a newcomer does: from nothing to a green report.
 func TestTutorial(t *testing.T) {
 	t.Parallel()
@@ -32,7 +38,11 @@ func TestTutorial(t *testing.T) {
 	script = strings.NewReplacer(
 		"router plugin new acme\n", "router plugin new acme -cauce '"+repository+"'\n",
 		"go mod tidy\n", "cp '"+dir+"/acme.hcl' .\n", // it would ask the network what the tests of our dependencies need
+		"router conformance ./acme -live", realProvider+"router conformance ./acme -live",
 	).Replace(script)
+	if !strings.Contains(script, realProvider) {
+		t.Error("the page does not say how a plugin is judged at its provider")
+	}
 	if err := os.WriteFile(filepath.Join(dir, "acme.hcl"), rules[1], 0o600); err != nil {
 		t.Fatal(err)
 	}
