@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cauce-pay/cauce/internal/failpoint"
@@ -22,7 +23,7 @@ type answer struct {
 func (e *Engine) handOver(ctx context.Context, p *payment.Payment, decision *payment.Decision, resend bool) {
 	for {
 		number := len(p.Attempts)
-		ans := e.submit(ctx, p, resend)
+		ans := e.submit(ctx, p, decision, resend)
 		d, err := e.update(ctx, p, func(d *draft) {
 			d.err = failpoint.Err(failpoint.AnswerRead)
 			e.concludeSubmit(d, number, ans, decision)
@@ -43,7 +44,7 @@ func (e *Engine) handOver(ctx context.Context, p *payment.Payment, decision *pay
 
 // submit makes the one call that can move money. Once begun it is not given up before the attempt's deadline,
 // whoever goes away; and it never begins after that, when somebody else may have taken the attempt up.
-func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) answer {
+func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payment.Decision, resend bool) answer {
 	a := p.Current()
 	r := e.provider(a.Provider)
 	if r == nil {
@@ -61,12 +62,16 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	e.begins(r)
 	began := e.now()
 	failpoint.Pass(failpoint.AttemptSent)
-	outcome, err := guarded(ctx, e.crew, func() (provider.Outcome, error) {
+	send := func() (provider.Outcome, error) {
 		return r.Submit(ctx, provider.Attempt{
 			Key: a.Key, PaymentID: p.ID, Number: a.Number, Payment: p.Request,
 			NotificationURL: r.notificationURL, Resend: resend,
 		})
-	})
+	}
+	outcome, err := guarded(ctx, e.crew, send)
+	for errors.Is(err, provider.ErrNotRunning) && e.awaitStart(ctx, p, decision) {
+		outcome, err = guarded(ctx, e.crew, send)
+	}
 	ans := r.answer(ctx, outcome, err)
 	if ans.err == nil && ans.Status == provider.Absent {
 		ans.err = provider.Errorf(provider.CodeUnknown, "the provider answered a hand-over with %q", ans.Status)
@@ -76,6 +81,29 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, resend bool) an
 	r.statistics.took(ended, ended.Sub(began))
 	e.ended(r, &p.Request, ans)
 	return ans
+}
+
+// startPoll is how often a provider whose process is being started again is tried.
+const startPoll = 100 * time.Millisecond
+
+// awaitStart waits a little for the provider of the payment's current attempt, which the attempt has not reached. It does
+// not where another candidate may be tried instead, nor up to the attempt's deadline: what was never sent is no doubt.
+func (e *Engine) awaitStart(ctx context.Context, p *payment.Payment, decision *payment.Decision) bool {
+	next, _ := e.nextCandidate(e.draft(p), decision)
+	if next != nil && slices.Contains(decision.Failover.On, string(provider.CodeUnavailable)) {
+		return false
+	}
+	if p.Current().DeadlineAt.Sub(e.now()) <= 2*startPoll {
+		return false
+	}
+	awake := make(chan struct{})
+	defer e.clock.AfterFunc(startPoll, func() { close(awake) })()
+	select {
+	case <-awake:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // answerGrace is how long a provider may still answer after its deadline, before its call is left behind.

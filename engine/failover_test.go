@@ -205,3 +205,52 @@ func TestFailover(t *testing.T) {
 		}
 	})
 }
+
+// While a provider's process is started again its payments wait, unless another candidate may be tried.
+func TestNotRunning(t *testing.T) {
+	t.Parallel()
+	away := providertest.Step{Err: &provider.Error{Code: provider.CodeUnavailable, Message: "it is being started again", Err: provider.ErrNotRunning}}
+	strict := strings.Replace(two, `{ providers = ["acme", "bravo"] }`, "{\n providers = [\"acme\", \"bravo\"]\n failover = { on = [\"invalid\"] }\n}", 1)
+	redirect, declined := providertest.Redirect(), providertest.Refuse(provider.CodeDeclined)
+	for name, c := range map[string]struct {
+		rules    string
+		script   []providertest.Step
+		status   payment.Status
+		provider string // of the last attempt
+	}{
+		"the only candidate is waited for":   {one, []providertest.Step{away, away, redirect}, payment.Pending, "acme"},
+		"another one is tried at once":       {two, []providertest.Step{away, redirect}, payment.Pending, "bravo"},
+		"not one that the route forbids":     {strict, []providertest.Step{away, redirect}, payment.Pending, "acme"},
+		"until shortly before the deadline":  {one, nil, payment.Failed, "acme"},
+		"what it says then is what it means": {one, []providertest.Step{away, declined}, payment.Rejected, "acme"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, c.rules)
+			b.providers["acme"].Always(away).Script(c.script...)
+			b.start(t)
+			p, _, err := b.Begin(t.Context(), "order-1", request())
+			if err != nil {
+				t.Fatal(err)
+			}
+			until(t, "it leaves processing", func() bool {
+				if p, err = b.Get(t.Context(), p.ID); err != nil {
+					t.Fatal(err)
+				}
+				if p.Status == payment.Processing && c.provider == "acme" {
+					b.clock.Advance(50 * time.Millisecond)
+				}
+				return p.Status != payment.Processing
+			})
+			took := b.clock.Now().Sub(epoch)
+			if p.Status != c.status || p.Current().Provider != c.provider || c.status == payment.Failed && (took < 19*time.Second || took > 20*time.Second) {
+				t.Errorf("after %s it is %s: %+v", took, p.Status, p.Attempts)
+			}
+			for _, a := range b.providers["acme"].Submits() {
+				if a.Key != p.Attempts[0].Key || a.Number != 1 {
+					t.Errorf("it was tried as another attempt: %+v", a)
+				}
+			}
+		})
+	}
+}

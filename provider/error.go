@@ -38,6 +38,10 @@ type Error struct {
 	Err error
 }
 
+// ErrNotRunning is the cause (Err) of a CodeUnavailable that will pass: the provider's process has ended, and is being
+// started again. The call never reached it, so that the same attempt may be handed to it once it runs.
+var ErrNotRunning = errors.New("provider: its process is being started again")
+
 func (e *Error) Error() string {
 	s := "provider: " + string(e.Code)
 	if e.Message != "" {

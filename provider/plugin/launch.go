@@ -56,7 +56,8 @@ func Dir(dirs ...string) *Launcher { return &Launcher{Dirs: dirs} }
 
 // Launch starts the plugin that spec names and returns the provider that it serves, not configured yet. ctx
 // bounds the start alone. From then on the process is watched: when it dies it is started again, configured as
-// before, with growing pauses between failures; calls meanwhile fail with CodeUnavailable. Close ends it.
+// before, with growing pauses between failures; calls meanwhile fail with CodeUnavailable (provider.ErrNotRunning).
+// Close ends it.
 //
 // A call whose request may have reached the plugin, and that has no readable answer by its deadline, fails with
 // CodeUnknown.

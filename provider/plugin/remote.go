@@ -77,10 +77,14 @@ func (r *remote) begin(ctx context.Context) error {
 // Call makes one call of the process that runs now. Texts of its answer are masked.
 func (r *remote) Call(ctx context.Context, call *pb.Call) (*pb.Answer, error) {
 	r.mu.Lock()
-	s, why := r.current, r.why
+	s, why, closed := r.current, r.why, r.closed
 	r.mu.Unlock()
 	if s == nil {
-		return nil, provider.Errorf(provider.CodeUnavailable, "the plugin is not running: %w", why)
+		err := provider.Errorf(provider.CodeUnavailable, "the plugin is not running: %w", why)
+		if !closed {
+			err.Err = provider.ErrNotRunning
+		}
+		return nil, err
 	}
 	a, err := s.wire.Call(ctx, call)
 	if err != nil {

@@ -143,7 +143,7 @@ func TestDeathOfAProcess(t *testing.T) {
 		began := time.Now()
 		_, err := submit(p, "", 10*time.Second)
 		wantCode(t, err, provider.CodeUnavailable)
-		if !strings.Contains(err.Error(), "signal: killed") {
+		if !strings.Contains(err.Error(), "signal: killed") || !errors.Is(err, provider.ErrNotRunning) {
 			t.Errorf("%v does not say why", err)
 		}
 		if took := time.Since(began); took > 5*time.Second {

@@ -146,7 +146,9 @@ func (c *Client) Call(ctx context.Context, call *pb.Call) (*pb.Answer, error) {
 	select {
 	case c.out <- m:
 	case <-c.done:
-		return nil, provider.Errorf(provider.CodeUnavailable, "the plugin stopped before it was asked to %s", requestName(call))
+		return nil, &provider.Error{
+			Code: provider.CodeUnavailable, Message: "the plugin stopped before it was asked to " + requestName(call), Err: provider.ErrNotRunning,
+		}
 	case <-ctx.Done():
 		return nil, provider.Errorf(provider.CodeUnavailable,
 			"the plugin did not take the request to %s in time: %w", requestName(call), context.Cause(ctx))
