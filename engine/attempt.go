@@ -59,7 +59,9 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	}
 	ctx, cancel := e.withTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
-	e.begins(r)
+	if !e.begins(r, func() bool { return !resend && e.mayGoElsewhere(p, decision) }) {
+		return answer{err: provider.Errorf(provider.CodeUnavailable, "its breaker is open, and another payment tries whether it works again")}
+	}
 	began := e.now()
 	failpoint.Pass(failpoint.AttemptSent)
 	send := func() (provider.Outcome, error) {
@@ -83,17 +85,19 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	return ans
 }
 
+// mayGoElsewhere reports whether another candidate is tried where the current attempt's provider is unavailable.
+func (e *Engine) mayGoElsewhere(p *payment.Payment, decision *payment.Decision) bool {
+	next, _ := e.nextCandidate(e.draft(p), decision)
+	return next != nil && slices.Contains(decision.Failover.On, string(provider.CodeUnavailable))
+}
+
 // startPoll is how often a provider whose process is being started again is tried.
 const startPoll = 100 * time.Millisecond
 
 // awaitStart waits a little for the provider of the payment's current attempt, which the attempt has not reached. It does
 // not where another candidate may be tried instead, nor up to the attempt's deadline: what was never sent is no doubt.
 func (e *Engine) awaitStart(ctx context.Context, p *payment.Payment, decision *payment.Decision) bool {
-	next, _ := e.nextCandidate(e.draft(p), decision)
-	if next != nil && slices.Contains(decision.Failover.On, string(provider.CodeUnavailable)) {
-		return false
-	}
-	if p.Current().DeadlineAt.Sub(e.now()) <= 2*startPoll {
+	if e.mayGoElsewhere(p, decision) || p.Current().DeadlineAt.Sub(e.now()) <= 2*startPoll {
 		return false
 	}
 	awake := make(chan struct{})

@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -204,6 +206,52 @@ func TestFailover(t *testing.T) {
 			t.Errorf("a second URL was made while the first lives: %+v", p)
 		}
 	})
+}
+
+// However many payments find a breaker half open, one tries whether the provider works again.
+func TestOneTrial(t *testing.T) {
+	t.Parallel()
+	b := setup(t, strings.Replace(two, `provider "acme" {}`, `provider "acme" {
+  breaker = { failures = 1, within = "1m", cool_off = "30s" }
+}`, 1))
+	const payments = 32
+	others := make(chan struct{}, payments)
+	trial := providertest.Redirect()
+	trial.Before = func(provider.Attempt) {
+		for range payments - 1 {
+			select {
+			case <-others:
+			case <-time.After(5 * time.Second):
+				t.Error("not all others went elsewhere")
+				return
+			}
+		}
+	}
+	b.providers["acme"].Script(providertest.Refuse(provider.CodeUnavailable), trial)
+	b.providers["bravo"].Each(func(provider.Attempt) providertest.Step {
+		step := providertest.Redirect()
+		step.After = func(provider.Attempt) { others <- struct{}{} }
+		return step
+	})
+	b.start(t)
+	b.pay(t, "order-0")
+	<-others
+	b.clock.Advance(30 * time.Second)
+	var calls sync.WaitGroup
+	for n := range payments {
+		calls.Go(func() {
+			if p := b.pay(t, fmt.Sprint("order-", n+1)); p.Status != payment.Pending {
+				t.Errorf("it is %s: %+v", p.Status, p.Attempts)
+			}
+		})
+	}
+	calls.Wait()
+	if n := len(b.providers["acme"].Submits()); n != 2 {
+		t.Errorf("%d payments tried at once whether it works again", n-1)
+	}
+	if breaker := b.Providers(t.Context())[0].Breaker; breaker != "closed" {
+		t.Errorf("after the trial the breaker is %s", breaker)
+	}
 }
 
 // While a provider's process is started again its payments wait, unless another candidate may be tried.

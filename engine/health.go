@@ -45,10 +45,14 @@ func (r *running) changesAt(now time.Time) time.Time {
 	return at
 }
 
-// begins counts a hand-over that begins. Decisions learn of it where it changes the provider's condition.
-func (e *Engine) begins(r *running) {
+// begins counts a hand-over that begins. Decisions learn of it where it changes the provider's condition. It does not begin,
+// and begins returns false, while another one tries whether the provider works again, if it mayGoElsewhere.
+func (e *Engine) begins(r *running, mayGoElsewhere func() bool) bool {
 	now, limit := e.now(), r.terms.Load().Limit
-	changed := r.breaker.Begin(now)
+	changed, held := r.breaker.Begin(now)
+	if held && mayGoElsewhere() {
+		return false
+	}
 	if n := r.inFlight.Add(1); n == int64(limit.InFlight) {
 		changed = true
 	}
@@ -68,6 +72,7 @@ func (e *Engine) begins(r *running) {
 	if changed {
 		e.refreshFacts()
 	}
+	return true
 }
 
 // ended notes what a hand-over's answer says about the provider: its own failures open its breaker, the payer's

@@ -56,15 +56,16 @@ func (b *Breaker) Until() time.Time {
 	return b.until
 }
 
-// Begin tells that a call begins, and returns whether the state changed: it is the trial.
-func (b *Breaker) Begin(now time.Time) (changed bool) {
+// Begin tells that a call begins. changed: it is the trial. held: another call is, so that this one should go elsewhere
+// if it can.
+func (b *Breaker) Begin(now time.Time) (changed, held bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.open || b.trial || now.Before(b.until) {
-		return false
+		return false, b.trial
 	}
 	b.trial = true
-	return true
+	return true, false
 }
 
 // Succeeded tells that a call was answered, and returns whether the state changed. A call that began before the

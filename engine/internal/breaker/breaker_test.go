@@ -1,6 +1,8 @@
 package breaker
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -50,7 +52,7 @@ func TestBreaker(t *testing.T) {
 				case "nothing":
 					changed = b.Undecided()
 				case "begin":
-					changed = b.Begin(now)
+					changed, _ = b.Begin(now)
 				}
 				got := b.State(now)
 				if got != step.want {
@@ -68,5 +70,35 @@ func TestBreaker(t *testing.T) {
 	}
 	if never.State(start) != Closed {
 		t.Error("it opened after all")
+	}
+}
+
+// However many calls begin at once after the cool-off, one is the trial and all others are held; so again after it failed.
+func TestOneTrial(t *testing.T) {
+	t.Parallel()
+	var b Breaker
+	now := time.Date(2026, 11, 21, 15, 0, 0, 0, time.UTC)
+	s := Settings{Failures: 1, Within: time.Minute, CoolOff: time.Second}
+	b.Failed(now, s)
+	for range 3 {
+		now = now.Add(time.Second)
+		var trials, held atomic.Int64
+		var calls sync.WaitGroup
+		for range 64 {
+			calls.Go(func() {
+				changed, other := b.Begin(now)
+				if changed {
+					trials.Add(1)
+				}
+				if other {
+					held.Add(1)
+				}
+			})
+		}
+		calls.Wait()
+		if trials.Load() != 1 || held.Load() != 63 {
+			t.Errorf("%d trials, %d calls held", trials.Load(), held.Load())
+		}
+		b.Failed(now, s)
 	}
 }
