@@ -24,7 +24,8 @@ func newDevCmd() command {
 		details: "Not for production: no money moves. It serves the API to this machine only and asks for no key. What happens\n" +
 			"is kept in the data directory, so that it goes on there after an interrupt, a kill or a power failure.\n" +
 			"Each provider's simulator takes the place of the provider: env(\"TPAGA_PSE_BASE_URL\") in the rules, say, is\n" +
-			"the address of tpaga-pse's. Rules that would call a real provider are refused.",
+			"the address of tpaga-pse's. The file env in the data directory says the same to a shell (. dev-data/env), for the\n" +
+			"commands about rules. Rules that would call a real provider are refused.",
 		example: "  router dev",
 		setup: func(flags *flag.FlagSet) action {
 			var o devOptions
@@ -44,6 +45,9 @@ func newDevCmd() command {
 }
 
 type devOptions struct{ rules, listen, data string }
+
+// envFile is what a shell reads to see the simulators in the rules, too.
+func (o devOptions) envFile() string { return filepath.Join(o.data, "env") }
 
 func dev(ctx context.Context, s streams, log *slog.Logger, o devOptions) (err error) {
 	l, err := listen(o.listen, nil)
@@ -65,7 +69,7 @@ func dev(ctx context.Context, s streams, log *slog.Logger, o devOptions) (err er
 	if err != nil {
 		return err
 	}
-	if err := sims.sendWebhooks(ctx, d.engine); err != nil {
+	if err := errors.Join(sims.sendWebhooks(ctx, d.engine), sims.writeEnv(o.envFile(), api)); err != nil {
 		return errors.Join(err, d.stop())
 	}
 	printBanner(s.out, api, o, sims)
@@ -109,7 +113,7 @@ Cauce for trying out. NOT FOR PRODUCTION: the providers are simulators, and no m
 		fmt.Fprintf(&b, "  provider %s is simulated at %s\n", s.plugin, s.url)
 		things += tryAlso[s.plugin]
 	}
-	b.WriteString(strings.NewReplacer("API", api, "KEY", rand.Text(), "ROUTER", os.Args[0]).Replace(things + tryMore))
+	b.WriteString(strings.NewReplacer("API", api, "KEY", rand.Text(), "ROUTER", os.Args[0], "RULES", o.rules, "ENV", o.envFile()).Replace(things + tryMore))
 	_, _ = io.WriteString(w, b.String())
 }
 
@@ -157,10 +161,19 @@ curl -s API/v1/payments \
 }
 
 const tryMore = `
-See all of them, and what happens as it happens:
+In another shell, see all of them, and what happens as it happens. The first line names this router and its simulators:
 
-ROUTER payments list -server API
-ROUTER payments watch -server API
+. ENV
+ROUTER payments list
+ROUTER payments watch
+
+Edit a copy of the rules, next.hcl, and see what would change; or why a payment went where it went:
+
+cp RULES next.hcl
+ROUTER validate next.hcl
+ROUTER diff RULES next.hcl
+ROUTER simulate -rules next.hcl
+ROUTER explain -c RULES ID
 
 Kill it at any moment, even with kill -9; started again, it goes on where it stood. Ctrl-C stops it.
 `

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,5 +34,23 @@ func TestBannerPayments(t *testing.T) {
 				t.Errorf("beside %s a payment with key %s… is offered: %v", plugin, key, got)
 			}
 		}
+	}
+}
+
+// A shell that reads the file env has what the simulators answer, whatever characters it holds.
+func TestDevEnv(t *testing.T) {
+	t.Parallel()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no sh")
+	}
+	path := filepath.Join(t.TempDir(), "env")
+	all := &simulators{answers: map[string]string{"ACME_MODE": `it's "$HOME" \ here`}}
+	if err := all.writeEnv(path, "http://127.0.0.1:8080"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(shell, "-c", `. "$0" && printenv CAUCE_SERVER ACME_MODE`, path).CombinedOutput()
+	if want := "http://127.0.0.1:8080\nit's \"$HOME\" \\ here\n"; err != nil || string(out) != want {
+		t.Errorf("%v: %s, want %s", err, out, want)
 	}
 }

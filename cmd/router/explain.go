@@ -94,8 +94,11 @@ func explainStored(ctx context.Context, s streams, others string, c *client, arg
 		fmt.Fprintf(s.err, "router: payment %s was decided by rules %s (route %q, providers %s); these are %s\n",
 			p.ID, then.Rules, then.Route, strings.Join(then.Providers, ", "), rules.Hash())
 	}
-	facts := factsThen(p, providerFacts(ctx, s, rules))
-	return showExplanation(s, &p.Request, rules.Explain(&p.Request, facts), asJSON)
+	x := rules.Explain(&p.Request, factsThen(p, providerFacts(ctx, s, rules)))
+	if then := p.Decision; then.Rules == rules.Hash() && !slices.Equal(then.Providers, x.Providers) {
+		fmt.Fprintf(s.err, "router: these same rules decided for providers %s then. %s\n", strings.Join(then.Providers, ", "), unrecorded)
+	}
+	return showExplanation(s, &p.Request, x, asJSON)
 }
 
 // rulesOf loads the rules of a hash as a router has kept them.
@@ -115,6 +118,10 @@ func rulesOf(ctx context.Context, c *client, hash string) (*routing.Rules, error
 	}
 	return rules, nil
 }
+
+// unrecorded says why the same rules may decide a stored payment otherwise here.
+const unrecorded = "What is not recorded differs: the plugins' configuration, where it comes from the environment, their lists of banks, and " +
+	"success rates. Set the variables that the router has; those of router dev are in the file env of its data directory"
 
 // factsThen are the facts of a stored payment's decision, with what the providers take now.
 func factsThen(p paymentAnswer, known map[string]routing.ProviderFacts) routing.Facts {

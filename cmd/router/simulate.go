@@ -71,6 +71,7 @@ func simulate(ctx context.Context, s streams, path string, in io.Reader, asJSON 
 	}
 	known := providerFacts(ctx, s, rules)
 	var b routing.Backtest
+	unlike := 0 // go elsewhere, but were decided by these same rules
 	payments := json.NewDecoder(in)
 	for {
 		var p paymentAnswer
@@ -81,9 +82,17 @@ func simulate(ctx context.Context, s streams, path string, in io.Reader, asJSON 
 		if err != nil {
 			return fmt.Errorf("payment %d: %w", b.Payments+1, err)
 		}
-		if p.Decision != nil {
-			b.Add(rules, &p.Payment, *p.Decision, factsThen(p, known))
+		if p.Decision == nil {
+			continue
 		}
+		moved := len(b.Moved)
+		b.Add(rules, &p.Payment, *p.Decision, factsThen(p, known))
+		if len(b.Moved) > moved && p.Decision.Rules == rules.Hash() {
+			unlike++
+		}
+	}
+	if unlike > 0 {
+		fmt.Fprintf(s.err, "router: %s that would go elsewhere had these same rules. %s\n", count(unlike, "payment"), unrecorded)
 	}
 	if asJSON {
 		return printJSON(s.out, b)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -110,6 +111,17 @@ func (all *simulators) env(name string) (string, bool) {
 		return value, true
 	}
 	return os.LookupEnv(name)
+}
+
+// writeEnv writes a file that gives a shell the same answers, and the router's address: what the commands say of the
+// rules there is then what this router does.
+func (all *simulators) writeEnv(path, api string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "export CAUCE_SERVER='%s'\n", api)
+	for _, name := range slices.Sorted(maps.Keys(all.answers)) {
+		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(all.answers[name], "'", `'\''`))
+	}
+	return os.WriteFile(path, []byte(b.String()), 0o600)
 }
 
 // refuseOthers refuses rules under which a payment would reach somebody else than its simulator.
