@@ -27,12 +27,12 @@ type entry struct {
 // Request is one request that the sandbox received. The control protocol names neither Kind nor Query: a sandbox may
 // leave them out, and write the query at the end of Path.
 type Request struct {
-	Kind   string    `json:"kind,omitzero"`
-	Method string    `json:"method"`
-	Path   string    `json:"path"`
-	Query  string    `json:"query,omitzero"`
-	Body   string    `json:"body"`
-	Time   time.Time `json:"time"`
+	Kind   string          `json:"kind,omitzero"`
+	Method string          `json:"method"`
+	Path   string          `json:"path"`
+	Query  string          `json:"query,omitzero"`
+	Body   string          `json:"body"`
+	Time   json.RawMessage `json:"time,omitempty"` // in the sandbox's own form
 }
 
 // address is the path with its query, wherever the sandbox writes that.

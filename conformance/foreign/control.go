@@ -106,7 +106,7 @@ type record struct {
 	Path   string      `json:"path"` // with its query
 	Header http.Header `json:"header"`
 	Body   string      `json:"body"`
-	Time   time.Time   `json:"time"`
+	Time   int64       `json:"time"` // in milliseconds of Unix: the protocol gives it no form
 }
 
 // Simulator is one provider, an http.Handler that speaks its API and, below /_sandbox/, the control protocol.
@@ -201,7 +201,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.age()
 	c := &call{Request: r, kind: s.api.kind(r.Method, r.URL.Path), body: body}
-	s.records = append(s.records, record{r.Method, r.URL.RequestURI(), r.Header, string(body), s.now()})
+	s.records = append(s.records, record{r.Method, r.URL.RequestURI(), r.Header, string(body), s.now().UnixMilli()})
 	if c.kind == "" {
 		s.page(w, r, c.form())
 		return
