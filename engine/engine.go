@@ -36,6 +36,7 @@ type Engine struct {
 	retries  retries
 	pauses   pauses
 	metrics  metrics
+	auditing auditing
 
 	outcomes   outcomes
 	statistics statisticsByLabel

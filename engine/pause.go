@@ -22,15 +22,15 @@ func pauseSetting(providerName string) string { return "paused/" + providerName 
 // store (within half a minute); what is under way goes on. The reason may be empty; it is kept with the decisions that
 // leave the provider out. ErrNotFound where the rules name no such provider.
 func (e *Engine) Pause(ctx context.Context, providerName, reason string) error {
-	return e.setPause(ctx, providerName, &pause{Reason: reason, Since: e.now()})
+	return e.setPause(ctx, providerName, &pause{Reason: reason, Since: e.now()}, AuditEntry{Act: ActPause, Subject: providerName, Note: reason})
 }
 
 // Resume takes Pause back.
 func (e *Engine) Resume(ctx context.Context, providerName string) error {
-	return e.setPause(ctx, providerName, nil)
+	return e.setPause(ctx, providerName, nil, AuditEntry{Act: ActResume, Subject: providerName})
 }
 
-func (e *Engine) setPause(ctx context.Context, providerName string, p *pause) error {
+func (e *Engine) setPause(ctx context.Context, providerName string, p *pause, act AuditEntry) error {
 	if err := e.enter(); err != nil {
 		return err
 	}
@@ -42,6 +42,9 @@ func (e *Engine) setPause(ctx context.Context, providerName string, p *pause) er
 	if err != nil {
 		return err
 	}
+	if err := e.record(ctx, act); err != nil {
+		return err
+	}
 	e.pauses.Lock()
 	err = e.store.PutSetting(ctx, pauseSetting(providerName), value)
 	if err == nil {
@@ -50,6 +53,7 @@ func (e *Engine) setPause(ctx context.Context, providerName string, p *pause) er
 	e.pauses.Unlock()
 	e.checkStore(err)
 	if err != nil {
+		e.notDone(ctx, act, err)
 		return err
 	}
 	e.refreshFacts()

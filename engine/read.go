@@ -178,6 +178,13 @@ func (e *Engine) Resolve(ctx context.Context, id string, status payment.Status, 
 	if err != nil {
 		return nil, err
 	}
+	if p.Status != payment.InDoubt {
+		return nil, fmt.Errorf("%w: it is %s, not in_doubt", ErrNotResolvable, p.Status)
+	}
+	act := AuditEntry{Act: ActResolve, Subject: id, After: string(status), Note: note}
+	if err := e.record(ctx, act); err != nil {
+		return nil, err
+	}
 	attemptStatus := map[payment.Status]payment.AttemptStatus{
 		payment.Succeeded: payment.AttemptSucceeded, payment.Rejected: payment.AttemptRejected, payment.Failed: payment.AttemptFailed,
 	}[status]
@@ -196,6 +203,7 @@ func (e *Engine) Resolve(ctx context.Context, id string, status payment.Status, 
 		e.reschedule(d)
 	})
 	if err := errors.Join(refused, err); err != nil {
+		e.notDone(ctx, act, err)
 		return nil, err
 	}
 	return d.p, nil

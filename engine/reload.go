@@ -132,6 +132,10 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 			started = append(started, r)
 		}
 	}
+	if err := e.record(ctx, AuditEntry{Act: ActReload, Before: before.rules.Hash(), After: next.rules.Hash()}); err != nil {
+		_ = closeProviders(ctx, started)
+		return err
+	}
 	e.change(func(s *state) {
 		for _, r := range started {
 			r.inForce(e.now())

@@ -39,7 +39,7 @@ func commands() []command {
 		newRulesHistoryCmd(), newRulesShowCmd(), newRulesRollbackCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
 		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newReconcileCmd(),
-		newExportCmd(), newBackupCmd(), newRestoreCmd(), newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),
+		newExportCmd(), newBackupCmd(), newRestoreCmd(), newAuditListCmd(), newAuditVerifyCmd(), newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),
 	}
 }
 

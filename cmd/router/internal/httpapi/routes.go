@@ -43,6 +43,8 @@ var routes = []route{
 	{"GET", "/v1/rules/{hash}", admin, (*api).showRulesText},
 	{"POST", "/v1/reload", admin, (*api).reload},
 	{"POST", "/v1/backup", admin, (*api).backup},
+	{"GET", "/v1/audit", admin, (*api).listAudit},
+	{"GET", "/v1/audit/verification", admin, (*api).verifyAudit},
 	{"POST", "/v1/notifications/{provider}/{secret}", open, (*api).notify},
 	{"GET", "/healthz", open, (*api).health},
 	{"GET", "/readyz", open, (*api).ready},
