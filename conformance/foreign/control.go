@@ -79,7 +79,7 @@ type charge struct {
 	fields             map[string]any // as they were sent
 	returns            map[string]string
 	hook               string // where its webhooks go, if not to the common address
-	hooks              string // the fault verb about its webhooks, if one was laid
+	hookFault          string // the fault verb about its webhooks, if one was laid
 	forged             bool   // it is what somebody else claims
 }
 
@@ -292,11 +292,11 @@ func write(w http.ResponseWriter, a answer) {
 
 // unusual sends webhooks as a fault verb wants them.
 func (s *Simulator) unusual(ch *charge, verb string) {
-	ch.hooks = verb
+	ch.hookFault = verb
 	switch verb {
 	case "webhook_forged":
 		claimed := *ch
-		claimed.status, claimed.hooks, claimed.forged = "approved", "", true
+		claimed.status, claimed.hookFault, claimed.forged = "approved", "", true
 		s.notify(&claimed)
 	case "webhook_first":
 		list, hook := s.api.notices(s, ch), s.hookOf(ch)
@@ -323,7 +323,7 @@ func (s *Simulator) hookOf(ch *charge) string {
 // notify sends the webhooks about ch in the background.
 func (s *Simulator) notify(ch *charge) {
 	list, hook := s.api.notices(s, ch), s.hookOf(ch)
-	switch ch.hooks {
+	switch ch.hookFault {
 	case "webhook_never":
 		return
 	case "webhook_twice":
