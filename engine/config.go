@@ -14,6 +14,9 @@ import (
 type Config struct {
 	// Rules is the path of a routing.hcl, or of a directory of *.hcl files.
 	Rules string
+	// Shadow is the path of rules that every payment is decided by too, with no effect: Engine.Shadow tells what they
+	// would have decided. They are read at New and at each Reload; faults of theirs stop neither. "" = none.
+	Shadow string
 	// Store keeps the payments. The engine does not close it.
 	Store store.Store
 	// Plugins starts the rules' providers; plugin.Dir("bin") starts them as processes.

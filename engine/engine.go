@@ -31,6 +31,7 @@ type Engine struct {
 	draining  sync.WaitGroup
 
 	crew     *crew
+	shadow   shadow
 	watchers *watchers
 	busy     busy
 	retries  retries
@@ -83,6 +84,11 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		e.keepIdentity(ctx, r)
 	}
 	e.refreshFacts()
+	e.loadShadow()
+	if err := e.resumeShadow(ctx); err != nil {
+		_ = closeProviders(ctx, slices.Collect(maps.Values(next.providers)))
+		return nil, fmt.Errorf("engine: the comparison with the shadow rules could not be read: %w", err)
+	}
 	e.startLoops()
 	return e, nil
 }
@@ -108,6 +114,9 @@ func (e *Engine) startLoops() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stopLoops = cancel
 	e.background.Go(func() { e.warm(ctx, e.state.Load().rates, e.now()) })
+	if e.config.Shadow != "" {
+		e.background.Go(func() { e.followShadow(ctx) })
+	}
 	for _, loop := range []struct {
 		alarm *alarm
 		run   func(context.Context)

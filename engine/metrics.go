@@ -76,6 +76,10 @@ func (e *Engine) WriteMetrics(ctx context.Context, w io.Writer) error {
 	s := e.state.Load()
 	m.head("cauce_rules_loaded_timestamp_seconds", "when the rules in force were loaded", "gauge")
 	fmt.Fprintf(&b, "cauce_rules_loaded_timestamp_seconds{hash=%q} %d\n", s.rules.Hash(), s.loadedAt.Unix())
+	if shadow, err := e.Shadow(); err == nil {
+		m.gauge("cauce_shadow_payments", "payments that the shadow rules decided too", float64(shadow.Backtest.Payments))
+		m.gauge("cauce_shadow_elsewhere", "those that they would have sent elsewhere first", float64(shadow.Backtest.Elsewhere))
+	}
 	reloaded := 1.0
 	if e.metrics.reloadRefused.Load() {
 		reloaded = 0

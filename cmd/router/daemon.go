@@ -26,6 +26,7 @@ type daemon struct {
 	served   chan error // what ended the server
 	log      *slog.Logger
 	rules    string // their path
+	shadow   string // that of Config.Shadow
 }
 
 // listen opens the API's port. Without API keys it must be one that only this machine reaches.
@@ -81,7 +82,7 @@ func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.C
 		keys = func() []routing.APIKey { return eng.Rules().APIKeys() }
 	}
 	d := &daemon{
-		store: st, engine: eng, webhooks: sender, served: make(chan error, 1), log: c.Logger, rules: c.Rules,
+		store: st, engine: eng, webhooks: sender, served: make(chan error, 1), log: c.Logger, rules: c.Rules, shadow: c.Shadow,
 		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, Metrics: sender.WriteMetrics, Logger: c.Logger}),
 	}
 	go func() { d.served <- d.server.Serve(l) }()

@@ -65,7 +65,7 @@ func dev(ctx context.Context, s streams, log *slog.Logger, o devOptions) (err er
 		return errors.Join(err, l.Close(), st.Close())
 	}
 	api := "http://" + l.Addr().String()
-	d, err := startDaemon(ctx, l, st, engine.Config{Rules: o.rules, PublicURL: api, Env: sims.env, Logger: log}, false)
+	d, err := startDaemon(ctx, l, st, engine.Config{Rules: o.rules, Shadow: sims.shadow, PublicURL: api, Env: sims.env, Logger: log}, false)
 	if err != nil {
 		return err
 	}

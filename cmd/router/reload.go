@@ -26,7 +26,7 @@ func (d *daemon) watchRules(ctx context.Context) {
 	defer signal.Stop(hup)
 	ticker := time.NewTicker(rulesPoll)
 	defer ticker.Stop()
-	loaded := fingerprint(d.rules)
+	loaded := fingerprint(d.rules, d.shadow)
 	last := loaded
 	for {
 		by := "a change of the files"
@@ -35,9 +35,9 @@ func (d *daemon) watchRules(ctx context.Context) {
 			return
 		case <-hup:
 			by = "SIGHUP"
-			last = fingerprint(d.rules)
+			last = fingerprint(d.rules, d.shadow)
 		case <-ticker.C:
-			now := fingerprint(d.rules)
+			now := fingerprint(d.rules, d.shadow)
 			settled := now == last
 			last = now
 			if now == loaded || !settled {
@@ -66,10 +66,13 @@ func (d *daemon) reload(ctx context.Context) {
 }
 
 // fingerprint changes when a file of the rules does. Files that cannot be read are left out: reloading tells why.
-func fingerprint(path string) string {
-	files := []string{path}
-	if entries, err := os.ReadDir(path); err == nil {
-		files = nil
+func fingerprint(paths ...string) string {
+	var files []string
+	for _, path := range paths {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			files = append(files, path)
+		}
 		for _, entry := range entries {
 			if strings.HasSuffix(entry.Name(), ".hcl") {
 				files = append(files, filepath.Join(path, entry.Name()))

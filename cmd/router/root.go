@@ -36,7 +36,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(), newLSPCmd(), newSimulateCmd(), newDiffCmd(),
-		newRulesHistoryCmd(), newRulesShowCmd(), newRulesRollbackCmd(),
+		newRulesHistoryCmd(), newRulesShowCmd(), newRulesShadowCmd(), newRulesRollbackCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
 		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newReconcileCmd(),
 		newExportCmd(), newBackupCmd(), newRestoreCmd(), newAuditListCmd(), newAuditVerifyCmd(), newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),

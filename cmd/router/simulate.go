@@ -104,7 +104,7 @@ func simulate(ctx context.Context, s streams, path string, in io.Reader, asJSON 
 const maxMoves = 20
 
 func printBacktest(w io.Writer, b *routing.Backtest) error {
-	fmt.Fprintf(w, "%d of %s would go elsewhere.\n\n", len(b.Moved), count(b.Payments, "payment"))
+	fmt.Fprintf(w, "%d of %s would go elsewhere.\n\n", b.Elsewhere, count(b.Payments, "payment"))
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "FIRST CHOICE\tPAYMENTS\tTHEN\tAMOUNT\tTHEN\tCOST\tTHEN\tSUCCEEDED SO FAR")
 	for _, name := range slices.Sorted(maps.Keys(b.Providers)) {
@@ -121,7 +121,7 @@ func printBacktest(w io.Writer, b *routing.Backtest) error {
 	for _, m := range b.Moved[:min(maxMoves, len(b.Moved))] {
 		fmt.Fprintf(w, "%s  %s  %s -> %s\n", m.Payment, m.Amount, m.Before, m.After)
 	}
-	if more := len(b.Moved) - maxMoves; more > 0 {
+	if more := b.Elsewhere - maxMoves; more > 0 {
 		fmt.Fprintf(w, "and %d more, which -json names\n", more)
 	}
 	return nil

@@ -26,6 +26,7 @@ type simulators struct {
 	list    []*simulator
 	blocks  []standInFor
 	answers map[string]string // of env() in the rules
+	shadow  string            // the rules' shadow
 }
 
 // standInFor is a provider block and its simulator.
@@ -43,6 +44,7 @@ func startSimulators(ctx context.Context, rulesPath, data string, log *slog.Logg
 	if rules == nil {
 		return all, diagnostics
 	}
+	all.shadow = rules.Server().Shadow
 	ports, err := readPorts(data)
 	if err != nil {
 		return all, err

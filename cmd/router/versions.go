@@ -109,6 +109,34 @@ func printableText(text string) string {
 	return strings.Join(lines, "\t")
 }
 
+func newRulesShadowCmd() command {
+	return command{
+		name: "rules shadow", summary: "say what the rules of the server block's shadow would have decided",
+		details: "With server { shadow = \"next.hcl\" } every payment is decided by those rules too, with no effect. It is said which\n" +
+			"payments would go elsewhere since either rules changed. The key needs the scope admin.\n" + clientDetails,
+		example: "  router rules shadow",
+		setup: func(flags *flag.FlagSet) action {
+			c := clientFlag(flags)
+			asJSON := flags.Bool("json", false, "print it as JSON")
+			return func(ctx context.Context, s streams, _ []string) error {
+				answer, err := c.call(ctx, http.MethodGet, "/v1/shadow", nil)
+				if err != nil {
+					return err
+				}
+				return show(s, answer, *asJSON, printShadow)
+			}
+		},
+	}
+}
+
+func printShadow(w io.Writer, shadow engine.Shadow) {
+	fmt.Fprintf(w, "%s (rules %s) beside rules %s, since %s\n", shadow.Path, shadow.Hash, shadow.Rules, shadow.Since.Local().Format("2006-01-02 15:04:05"))
+	if shadow.Fault != "" {
+		fmt.Fprintf(w, "As it is now it cannot be used: %s\n", shadow.Fault)
+	}
+	_ = printBacktest(w, &shadow.Backtest)
+}
+
 func newRulesRollbackCmd() command {
 	return command{
 		name: "rules rollback", args: "HASH", summary: "put rules of before into force again",

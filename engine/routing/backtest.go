@@ -11,7 +11,8 @@ import (
 // Backtest compares what other rules decided about payments with what these rules would.
 type Backtest struct {
 	Payments  int               `json:"payments"`
-	Moved     []Move            `json:"moved"`     // those that would go elsewhere first, in the order in which they were added
+	Elsewhere int               `json:"elsewhere"` // how many would go elsewhere first
+	Moved     []Move            `json:"moved"`     // those, in the order in which they were added
 	Providers map[string]*Share `json:"providers"` // by name, those that come first anywhere
 }
 
@@ -47,6 +48,7 @@ func (b *Backtest) Add(r *Rules, p *payment.Payment, then payment.Decision, fact
 	b.Payments++
 	before, after := firstChoice(then), firstChoice(r.Decide(&p.Request, facts))
 	if before != after {
+		b.Elsewhere++
 		b.Moved = append(b.Moved, Move{p.ID, p.Amount, before.String(), after.String()})
 	}
 	if before.provider != "" {
@@ -61,6 +63,17 @@ func (b *Backtest) Add(r *Rules, p *payment.Payment, then payment.Decision, fact
 			s.Succeeded++
 		}
 	}
+}
+
+// Clone returns a copy that does not change with b.
+func (b *Backtest) Clone() Backtest {
+	c := *b
+	c.Moved, c.Providers = append([]Move{}, b.Moved...), map[string]*Share{}
+	for name, s := range b.Providers {
+		share := *s
+		c.Providers[name] = &share
+	}
+	return c
 }
 
 func (b *Backtest) share(provider string) *Share {

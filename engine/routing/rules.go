@@ -63,6 +63,7 @@ func (r *route) normalize() {
 // Server says where the daemon listens. The library ignores it.
 type Server struct {
 	Listen    string // host:port; default 127.0.0.1:8080
+	Shadow    string // path of rules that decide every payment too, with no effect; "" = none
 	PublicURL string // where providers reach our webhooks, without a trailing slash; "" = nowhere
 }
 

@@ -3,6 +3,7 @@ package routing
 import (
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,22 @@ func (l *loader) readServer(b *hcl.Block) {
 	}
 	if a := content.Attributes["public_url"]; a != nil {
 		l.rules.server.PublicURL = strings.TrimRight(l.url(a), "/")
+	}
+	if a := content.Attributes["shadow"]; a != nil {
+		text, ok := l.openText(a.Name, a.Expr)
+		path := text.Text
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(l.dir, path)
+		}
+		isOurs := func(name string) bool { absolute, _ := filepath.Abs(name); return absolute == filepath.Clean(path) }
+		switch {
+		case ok && text.Text == "":
+			l.fault(a.Expr.Range(), "shadow is empty", "Name a file of rules, or a directory of them.")
+		case ok && slices.ContainsFunc(l.rules.files, isOurs):
+			l.fault(a.Expr.Range(), "shadow names one of the files of these rules", "Keep the other rules in a directory of their own.")
+		case ok:
+			l.rules.server.Shadow = path
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ var routes = []route{
 	{"GET", "/v1/rules", admin, (*api).showRules},
 	{"GET", "/v1/rules/history", admin, (*api).listRules},
 	{"GET", "/v1/rules/{hash}", admin, (*api).showRulesText},
+	{"GET", "/v1/shadow", admin, (*api).showShadow},
 	{"POST", "/v1/reload", admin, (*api).reload},
 	{"POST", "/v1/backup", admin, (*api).backup},
 	{"GET", "/v1/audit", admin, (*api).listAudit},

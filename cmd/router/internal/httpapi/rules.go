@@ -68,3 +68,13 @@ func (a *api) showRulesText(w http.ResponseWriter, r *http.Request) error {
 	writeJSON(w, http.StatusOK, text)
 	return nil
 }
+
+// showShadow tells what other rules would have decided.
+func (a *api) showShadow(w http.ResponseWriter, _ *http.Request) error {
+	shadow, err := a.engine.Shadow()
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, shadow)
+	return nil
+}

@@ -1,0 +1,99 @@
+package engine_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cauce-pay/cauce/engine"
+)
+
+// inShadow starts an engine with shadow rules at the path that it returns.
+func inShadow(t *testing.T, rules, shadow string) (*bundle, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "next.hcl")
+	rewrite(t, path, shadow)
+	b := setup(t, rules)
+	b.configure = func(c *engine.Config) { c.Shadow = path }
+	return b.start(t), path
+}
+
+// counted waits until that many payments were decided in shadow.
+func (b *bundle) counted(t *testing.T, payments int) engine.Shadow {
+	t.Helper()
+	var s engine.Shadow
+	until(t, "the shadow rules decide", func() bool {
+		var err error
+		if s, err = b.Shadow(); err != nil {
+			t.Fatal(err)
+		}
+		return s.Backtest.Payments >= payments
+	})
+	if s.Backtest.Payments != payments {
+		t.Errorf("%d payments were counted, not %d", s.Backtest.Payments, payments)
+	}
+	return s
+}
+
+func TestShadow(t *testing.T) {
+	t.Parallel()
+	bravoFirst := strings.ReplaceAll(two, `["acme", "bravo"]`, `["bravo", "acme"]`)
+
+	t.Run("other rules decide every payment too, with no effect", func(t *testing.T) {
+		t.Parallel()
+		b, path := inShadow(t, two, bravoFirst)
+		first := b.pay(t, "order-1")
+		b.pay(t, "order-2")
+		s := b.counted(t, 2)
+		if s.Path != path || s.Fault != "" || s.Rules != b.Rules().Hash() || s.Hash == s.Rules || s.Backtest.Elsewhere != 2 ||
+			s.Backtest.Moved[0].Payment != first.ID || s.Backtest.Moved[0].Before != "acme" || s.Backtest.Moved[0].After != "bravo" {
+			t.Errorf("%+v", s)
+		}
+		if first.Provider != "acme" || len(b.providers["bravo"].Submits()) != 0 {
+			t.Error("they have an effect")
+		}
+		if text := b.metrics(t); !strings.Contains(text, "\ncauce_shadow_payments 2\n") || !strings.Contains(text, "\ncauce_shadow_elsewhere 2\n") {
+			t.Error(text)
+		}
+		b = b.crash(t).start(t)
+		b.pay(t, "order-3")
+		b.counted(t, 3)
+		rewrite(t, path, two)
+		b.reload(t)
+		b.pay(t, "order-4")
+		until(t, "a new comparison", func() bool {
+			s, _ := b.Shadow()
+			return s.Backtest.Payments == 1 && s.Backtest.Elsewhere == 0
+		})
+	})
+
+	t.Run("faults of theirs stop nothing", func(t *testing.T) {
+		t.Parallel()
+		b, path := inShadow(t, one, `route "x" {`)
+		s, err := b.Shadow()
+		if err != nil || !strings.Contains(s.Fault, "next.hcl:1") || b.pay(t, "order-1").Provider != "acme" {
+			t.Errorf("%+v, %v", s, err)
+		}
+		rewrite(t, path, one)
+		b.reload(t)
+		b.pay(t, "order-2")
+		b.counted(t, 1)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		b.reload(t)
+		b.pay(t, "order-3")
+		if s := b.counted(t, 2); s.Fault == "" {
+			t.Error("that they are gone is not told")
+		}
+	})
+
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		if _, err := run(t, one).Shadow(); !errors.Is(err, engine.ErrNotFound) {
+			t.Error(err)
+		}
+	})
+}
