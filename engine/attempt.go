@@ -162,6 +162,9 @@ func (r *running) answer(ctx context.Context, outcome provider.Outcome, err erro
 	case payment.CodeMismatch, codeAbsent, codeResend:
 		outcome.Code = "provider: " + outcome.Code
 	}
+	if outcome.Status == provider.Succeeded && outcome.Key == "" && outcome.Reference == "" {
+		return answer{err: provider.Errorf(provider.CodeUnknown, "the plugin answered with a success that names no payment, by key or by reference")}
+	}
 	switch outcome.Status {
 	case provider.Pending, provider.Authorized, provider.Succeeded, provider.Rejected, provider.Expired, provider.Failed, provider.Absent:
 		return answer{Outcome: outcome}

@@ -77,7 +77,7 @@ const (
 
 // Outcome is a provider's clear answer about an attempt. Key, Amount and Currency are what the provider
 // echoed, never copied from the request: the engine compares them with ours and takes a difference for a
-// mismatch. Leave empty what the provider did not say.
+// mismatch. Leave empty what the provider did not say; a success that has neither Key nor Reference is taken as unknown.
 type Outcome struct {
 	Status    Status
 	Key       string
