@@ -32,11 +32,13 @@ func newBackupCmd() command {
 				if err != nil {
 					return err
 				}
+				shown := showProgress(s.err, "")
 				if *path == "" {
 					_, err = c.call(ctx, http.MethodPost, "/v1/backup", map[string]string{"dir": dir})
 				} else {
 					err = backupStopped(ctx, *path, dir)
 				}
+				shown.stop()
 				if err == nil {
 					_, err = fmt.Fprintf(s.out, "the backup is in %s\n", dir)
 				}
@@ -79,7 +81,10 @@ func newRestoreCmd() command {
 				if err != nil {
 					return err
 				}
-				if err := pebblestore.Restore(args[0], dir, nil); err != nil {
+				shown := showProgress(s.err, "")
+				err = pebblestore.Restore(args[0], dir, nil)
+				shown.stop()
+				if err != nil {
 					return err
 				}
 				_, err = io.WriteString(s.out, "the store is in "+dir+"\n")

@@ -101,7 +101,9 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 	}
 	tell := func(r conformance.Result) { printResult(s.out, r) }
 	if run.asJSON {
-		tell = nil
+		shown := showProgress(s.err, "check")
+		defer shown.stop()
+		tell = func(conformance.Result) { shown.count.Add(1) }
 	}
 	report := suite.Report(ctx, pattern, tell)
 	report.SHA256, err = hashOf(binary)

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"strings"
 	"time"
 
@@ -18,11 +18,15 @@ func newDiffCmd() command {
 	return command{
 		name: "diff", args: "OLD NEW", summary: "say what other rules would decide differently, and about which payments",
 		details: "Both rules decide payments that are made up from the values and bounds in the conditions of both; with -f those\n" +
-			"that router export wrote, too. Text that changes no decision is no difference. What the providers take is asked of\n" +
-			"their plugins, as NEW configures them; they call nobody, and one that cannot be asked takes everything. It is a\n" +
-			"sample: that it finds nothing proves nothing about arithmetic, functions and maintenance windows.",
-		example: "  router diff routing.hcl next.hcl",
+			"that router export wrote, and with -server or -since those of a running router, too. Text that changes no decision is\n" +
+			"no difference. What the providers take is asked of their plugins, as NEW configures them; they call nobody, and one\n" +
+			"that cannot be asked takes everything. It says where every payment is proved to be decided alike, from the\n" +
+			"routes themselves; else it tells of a sample, and that finds nothing about arithmetic, functions of texts and\n" +
+			"maintenance windows by itself. Where the router asks for a key, CAUCE_API_KEY holds it.",
+		example: "  router diff routing.hcl next.hcl -since 2026-11-01T00:00:00Z",
 		setup: func(flags *flag.FlagSet) action {
+			c := clientFlag(flags)
+			since := flags.String("since", "", "payments of a running router, made at this `time` or later, like 2026-11-21T15:04:05Z, too")
 			from := flags.String("f", "", "a `file` of exported payments to decide too; - reads standard input")
 			exitCode := flags.Bool("exit-code", false, "exit with 1 if anything changes")
 			asJSON := flags.Bool("json", false, "print it as JSON")
@@ -30,7 +34,19 @@ func newDiffCmd() command {
 				if len(args) != 2 {
 					return usagef("router diff -h", "diff: name the old and the new rules")
 				}
-				d, err := diff(ctx, s, args[0], args[1], *from)
+				ofRouter := c.server != "" || *since != ""
+				if *from != "" && ofRouter {
+					return usagef("router diff -h", "diff: -f is instead of a router: leave out -server and -since")
+				}
+				stored := io.ReadCloser(http.NoBody)
+				if *from != "" || ofRouter {
+					var err error
+					if stored, err = exported(ctx, s, c, *from, *since); err != nil {
+						return err
+					}
+				}
+				defer stored.Close()
+				d, err := diff(ctx, s, args[0], args[1], stored)
 				if err != nil {
 					return err
 				}
@@ -48,7 +64,8 @@ func newDiffCmd() command {
 	}
 }
 
-func diff(ctx context.Context, s streams, oldPath, newPath, from string) (*routing.Diff, error) {
+// diff compares two rules on made-up payments, and on stored ones as router export writes them.
+func diff(ctx context.Context, s streams, oldPath, newPath string, stored io.Reader) (*routing.Diff, error) {
 	before, found := loadWithoutSecrets(oldPath)
 	if before == nil {
 		return nil, found
@@ -66,7 +83,7 @@ func diff(ctx context.Context, s streams, oldPath, newPath, from string) (*routi
 		}
 	}
 	maps.Copy(known, providerFacts(ctx, s, after))
-	d := &routing.Diff{Changes: []routing.Change{}}
+	d := &routing.Diff{Same: routing.Same(before, after), Changes: []routing.Change{}}
 	samples := routing.Samples(time.Now(), before, after)
 	if len(samples) == routing.MaxSamples {
 		fmt.Fprintf(s.err, "router: the rules name more cases than the %d that are tried; others may change too\n", len(samples))
@@ -74,31 +91,23 @@ func diff(ctx context.Context, s streams, oldPath, newPath, from string) (*routi
 	for _, sample := range samples {
 		d.Add(before, after, "", &sample.Request, routing.Facts{Now: sample.Now, Providers: known})
 	}
-	if from == "" {
-		return d, nil
-	}
-	in, err := exported(ctx, s, nil, from, "")
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	for payments := json.NewDecoder(in); ; {
-		var p paymentAnswer
-		err := payments.Decode(&p)
-		if errors.Is(err, io.EOF) {
-			return d, nil
-		}
+	for p, err := range decided(s, stored) {
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", from, err)
+			return nil, err
 		}
-		if p.Decision != nil {
-			d.Add(before, after, p.ID, &p.Request, factsThen(p, known))
-		}
+		d.Add(before, after, p.ID, &p.Request, factsThen(p, known))
 	}
+	return d, nil
 }
 
 func printDiff(w io.Writer, d *routing.Diff) error {
 	fmt.Fprintf(w, "%d of %s would be decided differently.\n", d.Changed, count(d.Payments, "payment"))
+	if d.Same {
+		_, err := fmt.Fprintln(w, "No other would be, either: the routes of both and their providers say the same. That is proved, not sampled.")
+		return err
+	}
+	fmt.Fprintf(w, "Tried were %s made up from the conditions, and %s: a sample, and no proof that others stay as they are.\n",
+		count(d.Payments-d.Stored, "payment"), count(d.Stored, "stored one"))
 	for _, c := range d.Changes {
 		example := c.ExampleID
 		if example == "" {

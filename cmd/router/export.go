@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"net/http"
 	"net/url"
 )
@@ -22,13 +23,20 @@ func newExportCmd() command {
 			since := flags.String("since", "", "only those made at this `time` or later, like 2026-11-21T15:04:05Z; default: all")
 			return func(ctx context.Context, s streams, _ []string) error {
 				out := bufio.NewWriter(s.out)
-				return errors.Join(export(ctx, out, c, *since), out.Flush())
+				told := s.err
+				if isTerminal(s.out) { // which shows the payments
+					told = io.Discard
+				}
+				shown := showProgress(told, "payment")
+				defer shown.stop()
+				return errors.Join(export(ctx, out, c, *since, func() { shown.count.Add(1) }), out.Flush())
 			}
 		},
 	}
 }
 
-func export(ctx context.Context, out *bufio.Writer, c *client, since string) error {
+// export writes the payments, and calls each after every one.
+func export(ctx context.Context, out *bufio.Writer, c *client, since string, each func()) error {
 	query := url.Values{}
 	if since != "" {
 		query.Set("created_after", since)
@@ -52,6 +60,7 @@ func export(ctx context.Context, out *bufio.Writer, c *client, since string) err
 		if _, err := out.Write(append(bytes.TrimSpace(whole), '\n')); err != nil {
 			return err
 		}
+		each()
 	}
 	return nil
 }

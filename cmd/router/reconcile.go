@@ -50,7 +50,9 @@ func reconcile(ctx context.Context, s streams, c *client, args []string, asJSON 
 		}
 		body = csvFile(file)
 	}
+	shown := showProgress(s.err, "")
 	answer, err := c.call(ctx, http.MethodPost, "/v1/providers/"+url.PathEscape(args[0])+"/reconcile", body)
+	shown.stop()
 	if err != nil {
 		return err
 	}

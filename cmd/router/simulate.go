@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"slices"
@@ -54,7 +55,7 @@ func exported(ctx context.Context, s streams, c *client, from, since string) (io
 		in, out := io.Pipe()
 		go func() {
 			w := bufio.NewWriter(out)
-			err := export(ctx, w, c, since)
+			err := export(ctx, w, c, since, func() {})
 			out.CloseWithError(errors.Join(err, w.Flush()))
 		}()
 		return in, nil
@@ -62,6 +63,29 @@ func exported(ctx context.Context, s streams, c *client, from, since string) (io
 		return io.NopCloser(s.in), nil
 	}
 	return os.Open(from)
+}
+
+// decided reads exported payments, and returns those that have a decision.
+func decided(s streams, in io.Reader) iter.Seq2[paymentAnswer, error] {
+	return func(yield func(paymentAnswer, error) bool) {
+		shown := showProgress(s.err, "payment")
+		defer shown.stop()
+		for payments, n := json.NewDecoder(in), 1; ; n++ {
+			var p paymentAnswer
+			err := payments.Decode(&p)
+			switch {
+			case errors.Is(err, io.EOF):
+				return
+			case err != nil:
+				yield(p, fmt.Errorf("payment %d: %w", n, err))
+				return
+			}
+			shown.count.Add(1)
+			if p.Decision != nil && !yield(p, nil) {
+				return
+			}
+		}
+	}
 }
 
 func simulate(ctx context.Context, s streams, path string, in io.Reader, asJSON bool) error {
@@ -72,18 +96,9 @@ func simulate(ctx context.Context, s streams, path string, in io.Reader, asJSON 
 	known := providerFacts(ctx, s, rules)
 	var b routing.Backtest
 	unlike := 0 // go elsewhere, but were decided by these same rules
-	payments := json.NewDecoder(in)
-	for {
-		var p paymentAnswer
-		err := payments.Decode(&p)
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for p, err := range decided(s, in) {
 		if err != nil {
-			return fmt.Errorf("payment %d: %w", b.Payments+1, err)
-		}
-		if p.Decision == nil {
-			continue
+			return err
 		}
 		moved := len(b.Moved)
 		b.Add(rules, &p.Payment, *p.Decision, factsThen(p, known))

@@ -203,7 +203,7 @@ func tellChange(ctx context.Context, s streams, path string, text engine.RulesTe
 		return
 	}
 	defer os.RemoveAll(dir)
-	if d, err := diff(ctx, s, path, dir, ""); err == nil {
+	if d, err := diff(ctx, s, path, dir, http.NoBody); err == nil {
 		fmt.Fprintf(s.out, "%d of %s would be decided differently; router diff tells which\n", d.Changed, count(d.Payments, "made-up payment"))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cauce-pay/cauce/payment"
@@ -11,7 +12,9 @@ import (
 
 // Diff compares what two sets of rules decide about the same payments.
 type Diff struct {
+	Same     bool     `json:"same"`     // no payment is decided differently, whatever it is: what Same says
 	Payments int      `json:"payments"` // that were decided by both
+	Stored   int      `json:"stored"`   // of them, those that have an ID; the others are samples
 	Changed  int      `json:"changed"`
 	Changes  []Change `json:"changes"` // in the order in which they were found
 }
@@ -28,9 +31,41 @@ type Change struct {
 	At        time.Time       `json:"at"` // when the example is decided
 }
 
+// Same reports whether it is proved that both rules decide every payment alike: their routes have, one after the other,
+// the same name, conditions of the same normal form, and candidates whose provider blocks say the same. A condition without
+// a normal form has to be written alike, and to name no local. false proves nothing.
+func Same(before, after *Rules) bool {
+	return slices.EqualFunc(before.routes, after.routes, func(a, b *route) bool {
+		return a.name == b.name && a.reject == b.reject && a.strategy == b.strategy &&
+			reflect.DeepEqual(a.successRate, b.successRate) && reflect.DeepEqual(a.failover, b.failover) &&
+			slices.EqualFunc(a.boxes, b.boxes, box.equal) && slices.EqualFunc(a.residue, b.residue, (*condition).sameText) &&
+			slices.EqualFunc(a.candidates, b.candidates, candidate.same)
+	})
+}
+
+// equal reports whether two boxes, also of different rules, have the same tests.
+func (b box) equal(other box) bool {
+	return len(b) == len(other) && !slices.ContainsFunc(b, func(t *test) bool {
+		return !slices.ContainsFunc(other, func(u *test) bool { return t.of.key == u.of.key && t.equal(u) })
+	})
+}
+
+func (c *condition) sameText(other *condition) bool {
+	return c.text == other.text && !strings.Contains(c.text, "local.")
+}
+
+func (c candidate) same(other candidate) bool {
+	p, q := c.provider, other.provider
+	return c.weight == other.weight && p.SameProcess(*q) && reflect.DeepEqual(p.Fee, q.Fee) && p.Breaker == q.Breaker &&
+		p.Limit == q.Limit && reflect.DeepEqual(p.Maintenance, q.Maintenance)
+}
+
 // Add decides a payment under both rules with the same facts. id names it in the result; "" for a sample.
 func (d *Diff) Add(before, after *Rules, id string, req *payment.Request, facts Facts) {
 	d.Payments++
+	if id != "" {
+		d.Stored++
+	}
 	what := differences(before, after, req, facts)
 	if len(what) == 0 {
 		return
