@@ -44,12 +44,12 @@ func newBank(w *universe, name string) *bank {
 	resend := chance(r, 50)
 	for _, o := range []payment.Operation{payment.PayIn, payment.PayOut} {
 		traits := payment.Recovery{LookupByKey: b.byKey, ResendSameKey: resend}
-		if chance(r, 70) {
+		if chance(r, 70) && !w.far {
 			traits.AbsentAfter = payment.Duration(absentAfter)
 		}
 		if o == payment.PayIn {
 			traits.AbandonIfUnanswered = chance(r, 50)
-			if chance(r, 60) {
+			if chance(r, 60) && !w.far {
 				traits.ExpiresAfter = payment.Duration(absentAfter/2 + b.pageLives)
 			}
 		}

@@ -32,7 +32,7 @@ func (w *universe) judge() tally {
 		w.t.Error("no router runs in the end")
 		return tally{}
 	}
-	total := tally{Payments: len(w.asked), Crashes: w.crashes, Webhooks: w.webhook}
+	total := tally{Payments: len(w.asked), Crashes: w.crashes, Webhooks: w.webhook, DiskFaults: int(w.diskFaults.Load()), Reloads: int(w.reloads.Load())}
 	moved, recorded := map[string]int{}, map[string]*providertest.Entry{}
 	for _, b := range w.banks {
 		for _, entry := range b.Ledger() {

@@ -83,7 +83,7 @@ func (w *universe) pay(o *order, place int) {
 		err := w.ask(func(e *engine.Engine) (err error) { p, err = e.Pay(ctx, o.key, o.request); return err })
 		cancel()
 		switch {
-		case errors.Is(err, errNoAnswer), errors.Is(err, engine.ErrClosed), errors.Is(err, store.ErrUnavailable):
+		case errors.Is(err, errNoAnswer), errors.Is(err, engine.ErrClosed), errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull):
 		case err != nil && !errors.Is(err, context.DeadlineExceeded):
 			w.t.Errorf("%s: %v", o.key, err)
 			return

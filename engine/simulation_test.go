@@ -44,13 +44,15 @@ func envUint(t *testing.T, name string, byDefault uint64) uint64 {
 
 // tally counts what worlds did, so that a run tells whether it tried anything.
 type tally struct {
-	Payments, Attempts, Crashes, Resends, Lookups, Webhooks, Moved, LateSuccesses, InDoubt int
+	Payments, Attempts, Crashes, DiskFaults, Reloads, Resends, Lookups, Webhooks, Moved, LateSuccesses, InDoubt int
 }
 
 func (t *tally) add(o tally) {
 	t.Payments += o.Payments
 	t.Attempts += o.Attempts
 	t.Crashes += o.Crashes
+	t.DiskFaults += o.DiskFaults
+	t.Reloads += o.Reloads
 	t.Resends += o.Resends
 	t.Lookups += o.Lookups
 	t.Webhooks += o.Webhooks
@@ -71,6 +73,7 @@ func simulate(t *testing.T, seed uint64) tally {
 	w.run(w.keepAlive)
 	w.run(w.cutPower)
 	w.run(w.jumpClock)
+	w.run(w.reload)
 	w.run(w.forgeWebhooks)
 	for n := range w.dice("payments").IntN(30) + 30 {
 		w.run(func() { w.customer(n) })
@@ -80,5 +83,7 @@ func simulate(t *testing.T, seed uint64) tally {
 	<-time.After(calmLasts)
 	close(w.over)
 	w.all.Wait()
-	return w.judge()
+	total := w.judge()
+	<-time.After(time.Second) // for the look-ups that the last router left behind
+	return total
 }

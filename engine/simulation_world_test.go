@@ -9,9 +9,12 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,15 +28,18 @@ import (
 
 // universe is a simulated world.
 type universe struct {
-	t      *testing.T
-	seed   uint64
-	rules  string // path
-	random io.Reader
-	skew   atomic.Int64 // of the machine's clock against the true time
-	banks  map[string]*bank
-	calm   chan struct{} // closed when the faults stop
-	over   chan struct{} // closed when the world ends
-	all    sync.WaitGroup
+	t                   *testing.T
+	seed                uint64
+	rules               string // path
+	random              io.Reader
+	diskFaults, reloads atomic.Int64 // that happened
+	skew                atomic.Int64 // of the machine's clock against the true time
+	banks               map[string]*bank
+	far                 bool          // the machine's clock goes far ahead at times; no bank's absence or expiry is then a proof
+	files               chan struct{} // has room for whoever reads or changes the rules
+	calm                chan struct{} // closed when the faults stop
+	over                chan struct{} // closed when the world ends
+	all                 sync.WaitGroup
 
 	mu      sync.Mutex
 	disk    *vfs.MemFS
@@ -49,6 +55,7 @@ type life struct {
 	store  *pebblestore.Store
 	engine *engine.Engine // nil while it starts
 	dead   chan struct{}
+	failed atomic.Bool // its disk has failed
 }
 
 func (l *life) isDead() bool { return closed(l.dead) }
@@ -70,6 +77,7 @@ func newUniverse(t *testing.T, seed uint64) *universe {
 		t: t, seed: seed, random: &lockedReader{source: rand.NewChaCha8(key)}, banks: map[string]*bank{},
 		calm: make(chan struct{}), over: make(chan struct{}), disk: vfs.NewCrashableMem(),
 	}
+	w.far, w.files = chance(w.dice("far"), 25), make(chan struct{}, 1)
 	w.rules = writeRules(t, w.makeRules())
 	return w
 }
@@ -152,15 +160,20 @@ func (c machineClock) AfterFunc(d time.Duration, f func()) func() {
 	return func() { timer.Stop() }
 }
 
-// jumpClock sets the machine's clock: by seconds to and fro, and once far back. (Far forward is no fault that can be
-// survived: "not found" some time after a call proves something only where that time has passed.)
+// jumpClock sets the machine's clock: by seconds to and fro, and once far back. Far forward is no fault that can be survived
+// where "not found" some time after a call proves something: that time must have passed. Elsewhere it goes far ahead
+// and back: what began meanwhile is looked at when its deadline has come, so by no more than that too late.
 func (w *universe) jumpClock() {
 	r, back := w.dice("clock"), time.Duration(0)
 	for !closed(w.calm) && w.pause(between(r, time.Second, 3*time.Minute)) {
 		if back == 0 && chance(r, 30) {
 			back = between(r, time.Minute, 20*time.Minute)
 		}
-		w.skew.Store(int64(between(r, 0, 20*time.Second) - back))
+		ahead := time.Duration(0)
+		if w.far && chance(r, 30) {
+			ahead = between(r, 30*time.Minute, 90*time.Minute)
+		}
+		w.skew.Store(int64(between(r, 0, 20*time.Second) - back + ahead))
 	}
 }
 
@@ -169,7 +182,14 @@ func (w *universe) keepAlive() {
 	r := w.dice("restarts")
 	for {
 		l := w.begin()
+		var failed <-chan struct{}
+		if l.engine != nil {
+			failed = l.engine.Failed()
+		}
 		select {
+		case <-failed: // its disk has, and it stops
+			w.crash(l)
+			w.end(l)
 		case <-l.dead:
 			w.end(l)
 		case <-w.over:
@@ -194,15 +214,23 @@ func (w *universe) begin() *life {
 	if chance(r, 40) {
 		left.Store(int64(r.IntN(300)))
 	}
+	failing := w.failingDisk()
 	fs := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && left.Add(-1) == 0 && !closed(w.calm) {
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || closed(w.calm) {
+			return nil
+		}
+		if left.Add(-1) == 0 {
 			w.crash(l)
 		}
-		return nil
+		err := failing()
+		if err != nil {
+			l.failed.Store(true)
+		}
+		return err
 	}))
 	st, err := pebblestore.Open("data", &pebblestore.Options{FS: fs, MemTableBytes: 256 << 10, CacheBytes: 1 << 20})
 	if err != nil {
-		if !l.isDead() {
+		if !l.isDead() && !l.failed.Load() {
 			w.t.Errorf("the store does not open: %v", err)
 		}
 		w.crash(l)
@@ -212,20 +240,87 @@ func (w *universe) begin() *life {
 	for name, b := range w.banks {
 		values[name] = &line{b, l}
 	}
+	w.files <- struct{}{}
 	eng, err := engine.New(context.Background(), engine.Config{
 		Rules: w.rules, Store: st, Providers: values, Clock: machineClock{w}, Random: w.random,
 		PublicURL: "https://pay.example.com", Logger: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
+	<-w.files
 	w.mu.Lock()
 	l.store, l.engine = st, eng
 	w.mu.Unlock()
 	if err != nil {
-		if !l.isDead() {
+		if !l.isDead() && !l.failed.Load() {
 			w.t.Errorf("the engine does not start: %v", err)
 		}
 		w.crash(l)
 	}
 	return l
+}
+
+// failingDisk returns what changes of a router's disk meet: for some routers, a number of errors in a row.
+func (w *universe) failingDisk() func() error {
+	r := w.dice("disk", w.crashes)
+	if !chance(r, 25) {
+		return func() error { return nil }
+	}
+	first := int64(1 + r.IntN(400))
+	end := first + int64(1+r.IntN(30))
+	fault := []error{syscall.EIO, syscall.ENOSPC, syscall.EROFS}[r.IntN(3)]
+	var changes atomic.Int64
+	return func() error {
+		if n := changes.Add(1); n < first || n >= end {
+			return nil
+		}
+		w.diskFaults.Add(1)
+		return fault
+	}
+}
+
+// reload puts other rules into force at times, and at others tries to with faulty ones, which must be refused.
+func (w *universe) reload() {
+	r := w.dice("reloads")
+	original, err := os.ReadFile(w.rules)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	write := func(text string) {
+		if err := os.WriteFile(w.rules, []byte(text), 0o600); err != nil {
+			w.t.Error(err)
+		}
+	}
+	good := string(original)
+	for n := 0; !closed(w.calm) && w.pause(between(r, time.Second, 2*time.Minute)); n++ {
+		w.files <- struct{}{}
+		faulty := chance(r, 40)
+		next := fmt.Sprintf("%s\nlocals { turn = %d }\n", original, n)
+		if chance(r, 50) {
+			next = regexp.MustCompile(` failover = .*\n`).ReplaceAllString(next, "")
+		}
+		if faulty {
+			write(next + "route \"half\" {")
+		} else {
+			write(next)
+		}
+		_ = w.ask(func(e *engine.Engine) error {
+			before := e.Rules().Hash()
+			err := e.Reload(context.Background())
+			if after := e.Rules().Hash(); faulty && (err == nil || after != before) {
+				w.t.Errorf("faulty rules were put into force: %v", err)
+			}
+			if err == nil {
+				w.reloads.Add(1)
+			}
+			return err
+		})
+		if faulty {
+			write(good)
+		} else {
+			good = next
+		}
+		<-w.files
+	}
 }
 
 // Write keeps what the routers log.
