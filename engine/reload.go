@@ -267,7 +267,7 @@ func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
 	}
 	next.warnings = append(diagnostics, rules.Check(next.capabilities())...)
 	for _, d := range next.warnings {
-		e.log.Warn(d.Summary, "file", d.File, "line", d.Line, "column", d.Column, "detail", d.Detail)
+		e.log.Warn(d.Summary, d.LogArgs()...)
 	}
 	return next, nil
 }

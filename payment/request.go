@@ -233,7 +233,10 @@ func (r Request) validateCore(v *validator) {
 	case !slices.Contains(methods, r.Method):
 		v.fault("method", "%.60q is no method of %s: use %s", r.Method, r.Operation, orList(methods))
 	}
-	if r.Amount.minor <= 0 {
+	switch {
+	case r.Amount.IsZero():
+		v.fault("amount", "is required, and must be greater than 0")
+	case r.Amount.minor < 0:
 		v.fault("amount", "must be greater than 0")
 	}
 	switch {

@@ -354,3 +354,13 @@ func fill(v reflect.Value, prefix string, want map[string]string) {
 		}
 	}
 }
+
+// A caller who left the amount out is told so.
+func TestMissingAmount(t *testing.T) {
+	t.Parallel()
+	var invalid *payment.ValidationError
+	r := payment.Request{}.WithDefaults()
+	if err := r.Validate(); !errors.As(err, &invalid) || !slices.Contains(invalid.Faults, payment.FieldError{Field: "amount", Message: "is required, and must be greater than 0"}) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -44,6 +45,9 @@ func newExplainCmd() command {
 						}
 					})
 					return explainStored(ctx, s, others, c, args, *asJSON)
+				}
+				if _, err := os.Stat(*path); errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("there are no rules at %s: -c names their file or directory", *path)
 				}
 				rules, found := loadWithoutSecrets(*path)
 				if rules == nil {

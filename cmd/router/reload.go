@@ -56,7 +56,7 @@ func (d *daemon) reload(ctx context.Context) {
 	switch {
 	case errors.As(err, &faults):
 		for _, f := range faults {
-			d.log.Error("the rules were not reloaded: "+f.Summary, "file", f.File, "line", f.Line, "detail", f.Detail)
+			d.log.Error("the rules were not reloaded: "+f.Summary, f.LogArgs()...)
 		}
 	case err != nil:
 		d.log.Error("the rules were not reloaded", "error", err)

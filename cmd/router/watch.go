@@ -128,9 +128,11 @@ func (w *watch) print(e watched) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(&line, "%s\t", e.Payment)
-		printEvent(&line, e.Event)
+		var event strings.Builder
+		printEvent(&event, e.Event)
+		cells := strings.SplitN(event.String(), "\t", 4)
+		fmt.Fprintf(&line, "%s  %3s  %s  %-15s  %s", e.Payment, cells[0], cells[1], cells[2], cells[3])
 	}
-	_, err := io.WriteString(w.out, printable(strings.ReplaceAll(line.String(), "\t", "  ")))
+	_, err := io.WriteString(w.out, printable(line.String()))
 	return err
 }

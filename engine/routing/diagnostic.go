@@ -43,6 +43,15 @@ func (d Diagnostic) WithoutSource() Diagnostic {
 	return d
 }
 
+// LogArgs returns the diagnostic's place and detail for slog; no place where it is about the file as a whole.
+func (d Diagnostic) LogArgs() []any {
+	args := []any{"file", d.File}
+	if d.Line > 0 {
+		args = append(args, "line", d.Line, "column", d.Column)
+	}
+	return append(args, "detail", d.Detail)
+}
+
 // Diagnostics are all the faults that were found. As an error it reads as its first error.
 type Diagnostics []Diagnostic
 

@@ -78,6 +78,7 @@ var info = provider.Info{
 		"PayPaga's sandbox is at https://api.v2.stg.paypaga.com",
 		"a pay-in is retrieved by GET /v2/transactions/pay-in/{transaction_id} and has the members of a pay-out, transaction_amount and status among them",
 		"pay-ins are searched by GET /v2/transactions/pay-in?merchant_transaction_reference=…; the answer is a list, or has one member that is a list",
+		"how an unreachable bank of the PSE network is told is documented nowhere: such a pay-in is tried at the next provider",
 		"an empty answer to a search proves, 60 seconds after the call, that there is no pay-in; a list of others proves nothing",
 		"a known merchant_transaction_reference is answered with 409, as PayPaga's hosted checkout does; no attempt is sent a second time",
 		"402 is a refusal once a search finds nothing, and so are 422 and 429, which the document does not have",

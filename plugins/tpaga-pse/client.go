@@ -55,6 +55,7 @@ type charge struct {
 	Amount         amount `json:"amount"`
 	BankCode       string `json:"bank_code"`
 	Status         string `json:"status"`
+	ReturnCode     string `json:"return_code"`     // PSE's own, where it gave one
 	BankURL        string `json:"bank_url"`        // null until PSE has registered the charge
 	RejectedReason string `json:"rejected_reason"` // null unless it was rejected
 }

@@ -83,6 +83,7 @@ func infoFor(c config) provider.Info {
 			"the body of 408, 409 and 502 is documented nowhere: a charge token in it is followed, else 408 and 502 are in doubt",
 			"an unknown charge token is answered with 404 or 422, which proves nothing",
 			"a known order_id is always answered with 408: an identical resend makes no second charge",
+			"a refused charge whose return_code is FAIL_BANKUNREACHEABLE, a word of PSE's list, was refused because PSE does not reach the payer's bank; the document shows only SUCCESS and FAIL_INVALIDSTATE",
 			"a charge's URL can be paid for at most 45 minutes; the document says about 30",
 			"document numbers are sent as given; whether a NIT needs its check digit is documented nowhere",
 			"a payer without kind is legal with a NIT and natural with any other document",

@@ -361,6 +361,16 @@ func TestRegistration(t *testing.T) {
 			s.AwaitLedger(map[bool]int{true: 1}[tc.status == provider.Pending])
 		})
 	}
+	t.Run("a bank that PSE does not reach", func(t *testing.T) {
+		t.Parallel()
+		s := newSimulator(t)
+		s.Mode("registration", "failed")
+		_, err := at(t, s.URL).Submit(t.Context(), attempt())
+		if e := provider.AsError(err); codeOf(t, err) != provider.CodeUnavailable || e.Field != "payer.bank" || e.ProviderCode != "FAIL_BANKUNREACHEABLE" {
+			t.Errorf("got %v", err)
+		}
+		s.AwaitLedger(0)
+	})
 	t.Run("a bank that does not exist", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulator(t)

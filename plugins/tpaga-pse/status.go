@@ -69,6 +69,20 @@ func (c charge) outcome() (provider.Outcome, error) {
 	return o, nil
 }
 
+// bankIsDown reports whether PSE did not take the charge because it does not reach the payer's bank. return_code holds
+// PSE's own code (Tpaga PSE, "Create charge", response parameters); PSE's list has this one, spelt so.
+func (c charge) bankIsDown() bool {
+	word := normal(c.Status)
+	return (word == rejected || word == failed) && c.ReturnCode == "FAIL_BANKUNREACHEABLE"
+}
+
+// bankError says so: no other provider of the PSE network reaches the bank either.
+func (c charge) bankError() error {
+	return &provider.Error{
+		Code: provider.CodeUnavailable, Field: "payer.bank", Message: "PSE does not reach the payer's bank", ProviderCode: c.ReturnCode, Reference: c.Token,
+	}
+}
+
 func isURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")

@@ -27,6 +27,11 @@ func (p *tpaga) Submit(ctx context.Context, a provider.Attempt) (provider.Outcom
 			return provider.Outcome{}, err
 		}
 		return c.handedOver(body)
+	case resp.Status == http.StatusConflict:
+		// Its body is documented as a failed charge, which says why.
+		if c, err := readCharge(resp); err == nil && c.OrderID == body.OrderID && c.bankIsDown() {
+			return provider.Outcome{}, c.bankError()
+		}
 	case resp.Status == http.StatusRequestTimeout, resp.Status == http.StatusBadGateway:
 		// A charge exists under this order_id: from an earlier call (TP-01), or as failed (TP-02).
 		if token := tokenIn(resp.Body, "token"); token != "" {
@@ -66,6 +71,8 @@ func (c charge) handedOver(body chargeRequest) (provider.Outcome, error) {
 		return provider.Outcome{}, unclear("", "it made charge %s at another bank than asked for", c.Token)
 	case o.Code == pending && o.Action == nil:
 		return provider.Outcome{}, unclear(c.Token, "it registered the charge and gave no URL for the payer")
+	case c.bankIsDown():
+		return provider.Outcome{}, c.bankError()
 	case o.Code == rejected:
 		// PSE did not take it, so there is nothing that a payer could pay: another provider may be tried.
 		o.Status = provider.Failed

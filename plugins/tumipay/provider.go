@@ -56,6 +56,7 @@ func infoFor(c config) provider.Info {
 			"amounts are in the unit that amount_unit says: before going live make a pay-in and compare the amount on its page; an echo cannot tell a wrong unit",
 			"the production base URL comes from TumiPay by mail; it takes the paths that staging's does",
 			"the error codes and the HTTP statuses of errors are documented nowhere: a refusal holds once a look-up by the reference finds nothing",
+			"how an unreachable bank of the PSE network is told is documented nowhere: such a pay-in is tried at the next provider",
 			"what a known reference is answered with is documented nowhere, so no attempt is sent a second time",
 			"a look-up of an unknown transaction is answered with 404, or with a message that says so; 60 seconds after the call it proves that there is no pay-in",
 			"a page can be paid at most 30 minutes after expiration_minutes",

@@ -138,6 +138,9 @@ func (c command) sandbox(info provider.Info, args []string) int {
 
 func (c command) serveSandbox(ctx context.Context, info provider.Info, handler http.Handler, address string) error {
 	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s sandbox: %s is in use by another program; choose another address with -listen", info.Name, address)
+	}
 	if err != nil {
 		return fmt.Errorf("%s sandbox: %w", info.Name, err)
 	}

@@ -47,18 +47,18 @@ func TestByHand(t *testing.T) {
 		stdout  string
 		stderr  string
 	}{
-		"no argument":            {"good", nil, 0, "scripted 1.2.3 is a payment provider plugin", ""},
-		"help":                   {"good", []string{"-h"}, 0, "payin by pse (COP)", ""},
-		"help of the sandbox":    {"good", []string{"sandbox", "-h"}, 0, "sandbox [-listen", ""},
-		"version":                {"good", []string{"version"}, 0, "scripted 1.2.3\n", ""},
-		"-version":               {"good", []string{"-version"}, 0, "scripted 1.2.3\n", ""},
-		"another word":           {"good", []string{"serve"}, 2, "", `"serve" is no command`},
-		"too many words":         {"good", []string{"describe", "all"}, 2, "", "describe takes no arguments"},
-		"an unknown flag":        {"good", []string{"sandbox", "-port", "1"}, 2, "", "flag provided but not defined: -port"},
-		"a word after sandbox":   {"good", []string{"sandbox", "now"}, 2, "", `"now" is no flag`},
-		"no sandbox":             {"plain", []string{"sandbox"}, 2, "", "it has no sandbox"},
-		"a port that is taken":   {"good", []string{"sandbox", "-listen", "192.0.2.1:1"}, 1, "", "scripted sandbox: listen tcp 192.0.2.1:1"},
-		"a state that is broken": {"good", []string{"sandbox", "-state", "/bad"}, 1, "", "cannot read /bad"},
+		"no argument":                   {"good", nil, 0, "scripted 1.2.3 is a payment provider plugin", ""},
+		"help":                          {"good", []string{"-h"}, 0, "payin by pse (COP)", ""},
+		"help of the sandbox":           {"good", []string{"sandbox", "-h"}, 0, "sandbox [-listen", ""},
+		"version":                       {"good", []string{"version"}, 0, "scripted 1.2.3\n", ""},
+		"-version":                      {"good", []string{"-version"}, 0, "scripted 1.2.3\n", ""},
+		"another word":                  {"good", []string{"serve"}, 2, "", `"serve" is no command`},
+		"too many words":                {"good", []string{"describe", "all"}, 2, "", "describe takes no arguments"},
+		"an unknown flag":               {"good", []string{"sandbox", "-port", "1"}, 2, "", "flag provided but not defined: -port"},
+		"a word after sandbox":          {"good", []string{"sandbox", "now"}, 2, "", `"now" is no flag`},
+		"no sandbox":                    {"plain", []string{"sandbox"}, 2, "", "it has no sandbox"},
+		"an address of another machine": {"good", []string{"sandbox", "-listen", "192.0.2.1:1"}, 1, "", "scripted sandbox: listen tcp 192.0.2.1:1"},
+		"a state that is broken":        {"good", []string{"sandbox", "-state", "/bad"}, 1, "", "cannot read /bad"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,6 +98,10 @@ func TestSandboxByHand(t *testing.T) {
 	}
 	state := filepath.Join(t.TempDir(), "state")
 	cmd, url := start(t, "-state", state)
+	taken := strings.TrimPrefix(url, "http://")
+	if _, said, code := byHand(t, "good", "sandbox", "-listen", taken); code != 1 || !strings.Contains(said, taken+" is in use by another program; choose another address with -listen") {
+		t.Errorf("a port that is taken: exit %d, %s", code, said)
+	}
 	r, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
