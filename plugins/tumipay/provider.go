@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -130,6 +131,10 @@ func (p *tumipay) Check(ctx context.Context) error {
 	return nil
 }
 
+// isPage reports that a body is an HTML page: what a gateway or a wrong address answers with, which tells nothing of the
+// transaction.
+func isPage(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
+
 // Lookup asks for a pay-in by the attempt's key, which is its reference, or else by its ticket.
 func (p *tumipay) Lookup(ctx context.Context, q provider.Query) (provider.Outcome, error) {
 	id := q.Key
@@ -145,7 +150,7 @@ func (p *tumipay) Lookup(ctx context.Context, q provider.Query) (provider.Outcom
 	}
 	e, unread := readEnvelope(resp)
 	switch {
-	case resp.Status == http.StatusNotFound, unread == nil && e.Code != success && notFound.MatchString(e.Message):
+	case resp.Status == http.StatusNotFound && !isPage(resp.Body), unread == nil && e.Code != success && notFound.MatchString(e.Message):
 		return provider.Outcome{Status: provider.Absent, Code: fmt.Sprint(resp.Status), Message: "TumiPay does not know the transaction"}, nil
 	case resp.Status != http.StatusOK:
 		return provider.Outcome{}, asUnknown(readError(resp, "a pay-in"))

@@ -157,6 +157,7 @@ func TestLookup(t *testing.T) {
 		{answer{201, read(t, "transaction_answer.json")}, "", provider.CodeUnknown},
 		{notFoundAnswer, provider.Absent, ""},
 		{answer{404, ""}, provider.Absent, ""},
+		{answer{404, "\n<html>Not Found</html>"}, "", provider.CodeUnknown},
 		{envelope(200, "Transacción no encontrada"), provider.Absent, ""},
 		{envelope(200, "TRANSACTION_NOT_FOUND"), provider.Absent, ""},
 		{envelope(400, "No existe la transacción de John Doe"), provider.Absent, ""},
