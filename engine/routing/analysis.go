@@ -14,8 +14,9 @@ import (
 
 // Bounds of a proof that a route is never reached.
 const (
-	maxCompared = 500 // earlier boxes
-	maxPieces   = 64  // into which a box is cut
+	maxCompared = 1000 // pairs of a piece and an earlier box, one with many values as several
+	cheapValues = 16
+	maxPieces   = 64 // into which a box is cut
 )
 
 func (x *expression) warn(at file.Location, summary, detail string) {
@@ -219,7 +220,7 @@ func (c *cover) covers(boxes []box) (by []int, ok bool) {
 	left, compared := boxes, 0
 	take := func(list []covered) {
 		for _, other := range list {
-			if compared++; compared > maxCompared || len(left) == 0 || len(left) > maxPieces {
+			if compared += len(left) + other.box.values()/cheapValues; compared > maxCompared || len(left) == 0 || len(left) > maxPieces {
 				return
 			}
 			if rest, cut := c.subtract(left, other.box); cut {

@@ -30,8 +30,9 @@ var everyNumber = interval{math.MinInt, math.MaxInt}
 
 // Bounds of a normal form; what is larger is left to expr.
 const (
-	maxBoxes = 16
-	maxTests = 64 // in one box: index marks them in 64 bits
+	maxBoxes  = 16
+	maxTests  = 64   // in one box: index marks them in 64 bits
+	maxValues = 1000 // texts or ranges of one test
 )
 
 func (t *test) holds(req *payment.Request, now time.Time) bool {
@@ -57,6 +58,8 @@ func (t *test) holdsNumber(n int) bool {
 	}
 	return false
 }
+
+func (t *test) values() int { return len(t.texts) + len(t.ranges) }
 
 // equal reports whether two tests of one reference are the same.
 func (t *test) equal(u *test) bool {
@@ -89,18 +92,32 @@ func (t *test) negated() *test {
 
 // and returns the test that holds where both do. They are of the same reference.
 func (t *test) and(u *test) *test {
-	both := &test{of: t.of, not: t.not && u.not}
-	switch {
-	case t.of.kind != textKind:
-		both.ranges = intersect(t.ranges, u.ranges)
-	case t.not && u.not:
-		both.texts = slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.texts, u.texts))))
-	case t.not:
-		return u.and(t)
-	default:
-		both.texts = slices.DeleteFunc(slices.Clone(t.texts), func(s string) bool { return !u.holdsText(s) })
+	if t.of.kind != textKind {
+		return &test{of: t.of, ranges: intersect(t.ranges, u.ranges)}
 	}
-	return both
+	not := t.not && u.not
+	return &test{of: t.of, not: not, texts: merge(t.texts, u.texts, func(inT, inU bool) bool {
+		return (inT != t.not && inU != u.not) != not
+	})}
+}
+
+// merge returns those of two sorted lists' texts that shall be kept, sorted.
+func merge(a, b []string, keep func(inA, inB bool) bool) (kept []string) {
+	for len(a) > 0 || len(b) > 0 {
+		inA := len(b) == 0 || len(a) > 0 && a[0] <= b[0]
+		inB := len(a) == 0 || len(b) > 0 && b[0] <= a[0]
+		var text string
+		if inB {
+			text, b = b[0], b[1:]
+		}
+		if inA {
+			text, a = a[0], a[1:]
+		}
+		if keep(inA, inB) {
+			kept = append(kept, text)
+		}
+	}
+	return kept
 }
 
 // meets reports whether some value passes both tests. They are of the same reference.
@@ -190,6 +207,18 @@ func (b box) and(c box) (both box, possible bool) {
 	return both, true
 }
 
+// values counts the texts and ranges of a box.
+func (b box) values() (n int) {
+	for _, t := range b {
+		n += t.values()
+	}
+	return n
+}
+
+func (b box) tooLarge() bool {
+	return len(b) > maxTests || slices.ContainsFunc(b, func(t *test) bool { return t.values() > maxValues })
+}
+
 // allOf returns the boxes of a && b. ok is false where they are too many or too large.
 func allOf(a, b []box) (product []box, ok bool) {
 	if len(a)*len(b) > maxBoxes {
@@ -198,7 +227,7 @@ func allOf(a, b []box) (product []box, ok bool) {
 	for _, left := range a {
 		for _, right := range b {
 			both, possible := left.and(right)
-			if len(both) > maxTests {
+			if both.tooLarge() {
 				return nil, false
 			}
 			if possible {
@@ -223,6 +252,9 @@ func anyOf(a, b []box) (sum []box, ok bool) {
 		default:
 			if sum[i] = boxOf(sum[i][0].or(c[0])); len(sum[i]) == 0 {
 				return []box{{}}, true
+			}
+			if sum[i].tooLarge() {
+				return nil, false
 			}
 		}
 	}

@@ -204,7 +204,13 @@ func (l *loader) add(ds ...Diagnostic) {
 	}
 }
 
+// full reports whether further errors are left out.
+func (l *loader) full() bool { return l.found[Error] >= maxDiagnostics }
+
 func (l *loader) fault(at hcl.Range, summary, detail string) {
+	if l.full() {
+		return // to make one takes as long as its line is
+	}
 	l.add(l.sources[at.Filename].span(at).diagnostic(Error, summary, detail))
 }
 
@@ -317,6 +323,7 @@ func (l *loader) local(name string) cty.Value {
 	v := l.locals[name]
 	switch v.state {
 	case visiting:
+		v.state = visited // once is enough
 		l.fault(v.at, fmt.Sprintf("local.%s depends on itself", name),
 			"Directly, or by way of the locals that it names.")
 	case unvisited:

@@ -430,6 +430,47 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// TestLargeLists loads what would take minutes if all the values of a list, or all the names that there are, were gone
+// through for each route or fault.
+func TestLargeLists(t *testing.T) {
+	t.Parallel()
+	list := func(format string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	routes := func(when string) string {
+		return list("route \"r%[1]d\" {\n  when   = \""+when+"\"\n  reject = \"no\"\n}\n", 500)
+	}
+	texts := "locals {\n  a = [" + list(`"%05d", `, 90_000) + "]\n}\n"
+	numbers := "locals {\n  a = [" + list("%d, ", 90_000) + "]\n}\n"
+	for name, content := range map[string]string{
+		"texts":         texts + routes("payer.id in local.a && amount > %[1]d.5"),
+		"other texts":   texts + routes("payer.id not in local.a && amount > %[1]d.5"),
+		"numbers":       numbers + routes("amount in local.a && tax > %[1]d.5"),
+		"other numbers": numbers + routes("not (amount in local.a || tax == %[1]d.5)"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mustLoad(t, content)
+		})
+	}
+	for name, content := range map[string]string{
+		"itself":            "locals {\n  a = [" + list("local.a, ", 90_000) + "]\n}\n",
+		"unknown providers": list("provider \"p%060d\" {}\n", 1000) + "route \"r\" { providers = [" + list(`"q%060d", `, 10_000) + "] }\n",
+		"unknown locals":    "locals {\n" + list("p%060d = 1\n", 1900) + "}\nroute \"r\" { providers = [" + list("local.q%060d, ", 10_000) + "] }\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if r, ds := loadText(t.TempDir(), "routing.hcl", content); r != nil || len(ds) == 0 || len(ds) > maxDiagnostics {
+				t.Errorf("%d diagnostics", len(ds))
+			}
+		})
+	}
+}
+
 // TestAcceptedDepth keeps the bounds from refusing what people write.
 func TestAcceptedDepth(t *testing.T) {
 	t.Parallel()

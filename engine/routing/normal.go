@@ -63,8 +63,14 @@ func (x *expression) testBoxes(n *ast.BinaryNode, negated bool) ([]box, bool) {
 		ok = operator == "in"
 		switch set := c.Value.(type) {
 		case map[string]struct{}:
+			if len(set) > maxValues {
+				return nil, false
+			}
 			t.texts = slices.Sorted(maps.Keys(set))
 		case map[int]struct{}:
+			if len(set) > maxValues {
+				return nil, false
+			}
 			for _, v := range slices.Sorted(maps.Keys(set)) {
 				t.ranges = append(t.ranges, interval{v, v})
 			}

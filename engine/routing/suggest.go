@@ -17,7 +17,7 @@ func didYouMean(name string, candidates []string) string {
 			best = c
 			break
 		}
-		if d := editDistance(name, c); d < distance {
+		if d := editDistance(name, c, distance); d < distance {
 			best, distance = c, d
 		}
 	}
@@ -27,15 +27,23 @@ func didYouMean(name string, candidates []string) string {
 	return fmt.Sprintf("Did you mean %q?", best)
 }
 
-// editDistance is Levenshtein's, in bytes, with two neighbours swapped counting as one edit.
-func editDistance(a, b string) int {
+// editDistance is Levenshtein's, in bytes, with two neighbours swapped counting as one edit. Where it is limit or more it
+// need not be exact: places that far apart are not compared.
+func editDistance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
+		from, to := max(1, i-limit+1), min(len(b), i+limit-1)
+		row[from-1] = limit
+		if from == 1 {
+			row[0] = i
+		}
+		for j := from; j <= to; j++ {
 			cost := 1
 			if a[i-1] == b[j-1] {
 				cost = 0
@@ -44,6 +52,9 @@ func editDistance(a, b string) int {
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
 				row[j] = min(row[j], before[j-2]+1)
 			}
+		}
+		if to < len(b) {
+			row[to+1] = limit
 		}
 		before, last, row = last, row, before
 	}

@@ -224,6 +224,11 @@ func (x *expression) failParse(err error) {
 			"Something is missing after its last word, or a bracket is open.")
 	case token != nil:
 		x.fail(at, fmt.Sprintf("Unexpected %q", token[2]), hintFor[token[2]])
+	case strings.Contains(message, "literal: strconv"): // at its last character
+		for at.From > 0 && strings.ContainsRune("0123456789abcdefABCDEF.x_+-", x.text[at.From-1]) {
+			at.From--
+		}
+		x.fail(at, "Number out of bounds", exactAmounts)
 	case strings.Contains(message, "maximum allowed nodes"):
 		x.fail(at, "Expression too large",
 			fmt.Sprintf("It may have %d parts. Put long lists into locals.", maxExpressionNodes))
