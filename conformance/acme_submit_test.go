@@ -122,9 +122,9 @@ func (p *acme) sendsAnew(ctx context.Context, a provider.Attempt, owner *acme) b
 	case "idempotency/after-lost-request":
 		return p.was("drop-before " + a.Key)
 	case "idempotency/long-after":
-		before := p.token
+		before := p.held()
 		_, _ = p.Balance(ctx)
-		return before != "" && p.token != before
+		return before != "" && p.held() != before
 	case "idempotency/after-approval":
 		o, _ := p.Lookup(ctx, provider.Query{Key: a.Key})
 		return o.Status == provider.Succeeded

@@ -320,6 +320,13 @@ func (p *acme) patience(ctx context.Context, path string) (context.Context, cont
 	return overstaying, cancel
 }
 
+// held is the token that p has.
+func (p *acme) held() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.token
+}
+
 // bearer returns the account's token; one at a time asks for it.
 func (p *acme) bearer(ctx context.Context, refused string) (string, error) {
 	p.mu.Lock()

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -108,8 +109,13 @@ func hostileRules() []rule {
 					if err != nil {
 						return
 					}
-					_, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n\r\n")
-					_ = conn.Close()
+					go func() {
+						defer conn.Close()
+						if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+							_, _ = io.Copy(io.Discard, r.Body)
+							_, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n\r\n")
+						}
+					}()
 				}
 			}()
 			s.neverTaken(s.start("base_url", "http://"+l.Addr().String()))
