@@ -34,7 +34,7 @@ type Options struct {
 	Unsaved map[string][]byte
 }
 
-// Load reads the rules at path: one file, or every *.hcl of a directory (not *_test.hcl, nor hidden files) in name
+// Load reads the rules at path: one file, or every *.hcl of a directory (not *_test.hcl or *.lock.hcl, nor hidden files) in name
 // order. It reports every fault that it finds, in the order of their places. Rules is nil when one of them is an
 // error; the others are warnings.
 func Load(path string, o *Options) (*Rules, Diagnostics) {

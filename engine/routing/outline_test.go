@@ -57,7 +57,7 @@ func TestLoadUnsaved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
-	for name, content := range map[string]string{"b.hcl": "mistake", "b_test.hcl": "mistake"} {
+	for name, content := range map[string]string{"b.hcl": "mistake", "b_test.hcl": "mistake", "router.lock.hcl": "mistake"} {
 		if err := os.WriteFile(at(name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

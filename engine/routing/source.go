@@ -34,6 +34,9 @@ const (
 // testSuffix ends the names of files that hold nothing but tests.
 const testSuffix = "_test.hcl"
 
+// lockSuffix ends the name of the file that pins plugins, which lies beside the rules and holds none.
+const lockSuffix = ".lock.hcl"
+
 // readSources reads a file of rules, or every *.hcl of a directory that is not a *_test.hcl, in name order, and the
 // latter too if tests are asked for. dir is where relative paths in the rules start.
 func readSources(path string, tests bool, unsaved map[string][]byte) (sources []*source, dir string, ds Diagnostics) {
@@ -107,7 +110,7 @@ func rulesFiles(path string, tests bool, unsaved map[string][]byte) (names []str
 	rules := 0
 	for _, name := range slices.Compact(inside) {
 		isTest := strings.HasSuffix(name, testSuffix)
-		if !strings.HasSuffix(name, ".hcl") || name[0] == '.' || isTest && !tests {
+		if !strings.HasSuffix(name, ".hcl") || strings.HasSuffix(name, lockSuffix) || name[0] == '.' || isTest && !tests {
 			continue
 		}
 		names = append(names, filepath.Join(path, name))

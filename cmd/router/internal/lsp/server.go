@@ -251,7 +251,7 @@ func (s *server) open(params json.RawMessage) error {
 		return err
 	}
 	path := pathOf(p.TextDocument.URI)
-	if !strings.HasSuffix(path, ".hcl") {
+	if !strings.HasSuffix(path, ".hcl") || strings.HasSuffix(path, ".lock.hcl") {
 		return nil
 	}
 	d := &document{uri: p.TextDocument.URI, path: path, version: p.TextDocument.Version}
