@@ -100,12 +100,13 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 		return errors.Join(err, stop())
 	}
 	tell := func(r conformance.Result) { printResult(s.out, r) }
+	shown := showProgress(io.Discard, "")
 	if run.asJSON {
-		shown := showProgress(s.err, "check")
-		defer shown.stop()
+		shown = showProgress(s.err, "check")
 		tell = func(conformance.Result) { shown.count.Add(1) }
 	}
 	report := suite.Report(ctx, pattern, tell)
+	shown.stop()
 	report.SHA256, err = hashOf(binary)
 	return errors.Join(stop(), err, run.write(s, report))
 }

@@ -100,9 +100,9 @@ func simulate(ctx context.Context, s streams, path string, in io.Reader, asJSON 
 		if err != nil {
 			return err
 		}
-		moved := len(b.Moved)
+		before := b.Elsewhere
 		b.Add(rules, &p.Payment, *p.Decision, factsThen(p, known))
-		if len(b.Moved) > moved && p.Decision.Rules == rules.Hash() {
+		if b.Elsewhere > before && p.Decision.Rules == rules.Hash() {
 			unlike++
 		}
 	}
