@@ -82,6 +82,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	r.statistics.handovers.add(ended.Sub(began))
 	r.statistics.took(ended, ended.Sub(began))
 	e.ended(r, &p.Request, ans)
+	e.noteCode(r.name, "submit", p.ID, ans.err)
 	return ans
 }
 

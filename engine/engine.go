@@ -32,6 +32,7 @@ type Engine struct {
 
 	crew     *crew
 	shadow   shadow
+	codes    codes
 	watchers *watchers
 	busy     busy
 	retries  retries
@@ -85,9 +86,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e.refreshFacts()
 	e.loadShadow()
-	if err := e.resumeShadow(ctx); err != nil {
+	if err := errors.Join(e.resumeShadow(ctx), e.loadCodes(ctx)); err != nil {
 		_ = closeProviders(ctx, slices.Collect(maps.Values(next.providers)))
-		return nil, fmt.Errorf("engine: the comparison with the shadow rules could not be read: %w", err)
+		return nil, err
 	}
 	e.startLoops()
 	return e, nil
@@ -158,6 +159,7 @@ func (e *Engine) Close() error {
 	e.background.Wait()
 	e.working.Wait()
 	e.draining.Wait()
+	e.keepCodes(context.Background())
 	err := closeProviders(context.Background(), slices.Collect(maps.Values(e.state.Load().providers)))
 	close(e.stopped)
 	return err

@@ -140,6 +140,7 @@ func (e *Engine) lookUpAttempt(
 	if err := ctx.Err(); err != nil {
 		return p, nil, err // given up by us: says nothing
 	}
+	e.noteCode(r.name, "lookup", p.ID, ans.err)
 	if ans.err == nil && !r.knows(a) && ans.Key != a.Key {
 		ans = answer{err: errElsewhere}
 	}

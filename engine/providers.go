@@ -198,6 +198,7 @@ func (e *Engine) tend(ctx context.Context) {
 		}
 		e.refreshDirectories(ctx, r)
 	}
+	e.keepCodes(ctx)
 	e.refreshFacts()
 	e.tending.wakeAt(e.now().Add(tendingEvery))
 }

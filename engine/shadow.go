@@ -116,7 +116,7 @@ func (e *Engine) resumeShadow(ctx context.Context) error {
 		err = json.Unmarshal(value, &stored)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+		return fmt.Errorf("engine: the comparison with the shadow rules could not be read: %w", err)
 	}
 	e.shadow.mu.Lock()
 	defer e.shadow.mu.Unlock()

@@ -78,6 +78,39 @@ func printProviders(w io.Writer, list struct{ Providers []engine.ProviderStatus 
 	fmt.Fprintln(w, "\nattempts, success and latency are those of the last 30 minutes; -json counts the attempts by outcome")
 }
 
+func newProvidersCodesCmd() command {
+	return command{
+		name: "providers codes", summary: "list the providers' codes that were met and that no plugin has a meaning for",
+		details: "What is answered with such a code is in doubt. Who writes the plugin gives it a meaning; the payment is an example.\n" + clientDetails,
+		example: "  router providers codes",
+		setup: func(flags *flag.FlagSet) action {
+			c := clientFlag(flags)
+			asJSON := flags.Bool("json", false, "print them as JSON")
+			return func(ctx context.Context, s streams, _ []string) error {
+				answer, err := c.call(ctx, http.MethodGet, "/v1/providers/codes", nil)
+				if err != nil {
+					return err
+				}
+				return show(s, answer, *asJSON, printCodes)
+			}
+		},
+	}
+}
+
+func printCodes(w io.Writer, list struct{ Codes []engine.UnmappedCode }) {
+	if len(list.Codes) == 0 {
+		fmt.Fprintln(w, "none was met")
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "PROVIDER\tCALL\tCODE\tCOUNT\tLAST\tPAYMENT\tMESSAGE")
+	for _, c := range list.Codes {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n",
+			c.Provider, c.Call, c.Code, c.Count, c.LastAt.Local().Format("2006-01-02 15:04:05"), c.Payment, c.Message)
+	}
+	_ = t.Flush()
+}
+
 // checked is what came of trying one provider's credentials.
 type checked struct {
 	Name    string `json:"name"`

@@ -38,7 +38,7 @@ func commands() []command {
 		newDevCmd(), newServeCmd(), newValidateCmd(), newExplainCmd(), newTestCmd(), newFmtCmd(), newLSPCmd(), newSimulateCmd(), newDiffCmd(),
 		newRulesHistoryCmd(), newRulesShowCmd(), newRulesShadowCmd(), newRulesRollbackCmd(),
 		newPaymentsListCmd(), newPaymentsGetCmd(), newPaymentsWatchCmd(), newPaymentsRefreshCmd(), newPaymentsResolveCmd(),
-		newProvidersLockCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newReconcileCmd(),
+		newProvidersLockCmd(), newProvidersCodesCmd(), newProvidersCmd(), newPauseCmd(), newResumeCmd(), newReconcileCmd(),
 		newExportCmd(), newBackupCmd(), newRestoreCmd(), newAuditListCmd(), newAuditVerifyCmd(), newKeyNewCmd(), newConformanceCmd(), newPluginNewCmd(), newVersionCmd(),
 	}
 }

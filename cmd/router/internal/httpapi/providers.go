@@ -17,6 +17,12 @@ func (a *api) listProviders(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// listCodes lists the providers' codes that no plugin has a meaning for.
+func (a *api) listCodes(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, map[string][]engine.UnmappedCode{"codes": a.engine.UnmappedCodes()})
+	return nil
+}
+
 // pauseProvider keeps new payments from a provider.
 func (a *api) pauseProvider(w http.ResponseWriter, r *http.Request) error {
 	var given struct {

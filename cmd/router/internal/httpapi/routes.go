@@ -34,6 +34,7 @@ var routes = []route{
 	{"GET", "/v1/billers", read, (*api).listBillers},
 	{"GET", "/v1/billers/{biller}/bills/{reference}", read, (*api).getBill},
 	{"GET", "/v1/providers", read, (*api).listProviders},
+	{"GET", "/v1/providers/codes", read, (*api).listCodes},
 	{"GET", eventsPath, read, (*api).streamEvents},
 	{"POST", "/v1/providers/{name}/pause", admin, (*api).pauseProvider},
 	{"POST", "/v1/providers/{name}/resume", admin, (*api).resumeProvider},
