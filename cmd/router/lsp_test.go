@@ -140,7 +140,6 @@ func launchEditor(t *testing.T, args ...string) *editor {
 	cmd := exec.Command(binary("router"), args...)
 	cmd.Dir = e.dir
 	cmd.Env = append(os.Environ(), "LSP_SECRET="+lspSecret)
-	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
