@@ -16,7 +16,8 @@ import (
 const (
 	maxCompared = 1000 // pairs of a piece and an earlier box, one with many values as several
 	cheapValues = 16
-	maxPieces   = 64 // into which a box is cut
+	maxPieces   = 64      // into which a box is cut
+	maxCuts     = 100_000 // for all routes together: about a second
 )
 
 func (x *expression) warn(at file.Location, summary, detail string) {
@@ -169,6 +170,7 @@ type cover struct {
 	texts   map[string][]covered
 	others  []covered // that ask for none
 	all     []covered
+	cuts    int // so far
 }
 
 type covered struct {
@@ -220,7 +222,7 @@ func (c *cover) covers(boxes []box) (by []int, ok bool) {
 	left, compared := boxes, 0
 	take := func(list []covered) {
 		for _, other := range list {
-			if compared += len(left) + other.box.values()/cheapValues; compared > maxCompared || len(left) == 0 || len(left) > maxPieces {
+			if compared += len(left) + other.box.values()/cheapValues; compared > maxCompared || len(left) == 0 || len(left) > maxPieces || c.cuts >= maxCuts {
 				return
 			}
 			if rest, cut := c.subtract(left, other.box); cut {
@@ -252,6 +254,7 @@ func (c *cover) subtract(boxes []box, b box) (left []box, cut bool) {
 			continue
 		}
 		cut = true
+		c.cuts++
 		for _, t := range b {
 			if outside, possible := rest.and(box{t.negated()}); possible && c.domains.allow(outside) {
 				left = append(left, outside)
