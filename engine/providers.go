@@ -119,6 +119,27 @@ func ConfigDiagnostics(block routing.Provider, schema provider.Schema, faults *p
 	return out
 }
 
+// SecretsInClear warns of the secrets of a configuration that are written into the rules. Their source lines are not shown.
+func SecretsInClear(block routing.Provider, schema provider.Schema) routing.Diagnostics {
+	var out routing.Diagnostics
+	for _, name := range inClear(block, schema) {
+		d := block.ConfigDiagnostic(name, name+" stands here in clear", `Whoever reads the rules can use it: write env("NAME") or file("path").`)
+		d.Severity = routing.Warning
+		out = append(out, d.WithoutSource())
+	}
+	return out
+}
+
+// inClear names the secret attributes of a configuration that come from neither env() nor file().
+func inClear(block routing.Provider, schema provider.Schema) (names []string) {
+	for _, f := range schema {
+		if v, given := block.Config[f.Name]; given && f.Secret && !v.Secret {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // prepareNotifications settles the secret part of the provider's webhook path: from the rules, or random and
 // kept in the store.
 func (e *Engine) prepareNotifications(ctx context.Context, r *running, block routing.Provider) error {

@@ -266,6 +266,9 @@ func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
 		return nil, err
 	}
 	next.warnings = append(diagnostics, rules.Check(next.capabilities())...)
+	for _, block := range rules.Providers() {
+		next.warnings = append(next.warnings, SecretsInClear(block, next.providers[block.Name].info.Config)...)
+	}
 	for _, d := range next.warnings {
 		e.log.Warn(d.Summary, d.LogArgs()...)
 	}

@@ -143,10 +143,8 @@ func (e *Engine) putSetting(ctx context.Context, name string, v any) error {
 // secretsInClear are the values of secret attributes that are written out in the providers' configuration.
 func (s *state) secretsInClear() (secrets []string) {
 	for _, block := range s.rules.Providers() {
-		for _, field := range s.providers[block.Name].info.Config {
-			if v, given := block.Config[field.Name]; given && field.Secret && !v.Secret {
-				secrets = append(secrets, v.Text)
-			}
+		for _, name := range inClear(block, s.providers[block.Name].info.Config) {
+			secrets = append(secrets, block.Config[name].Text)
 		}
 	}
 	return secrets

@@ -63,6 +63,9 @@ func checkRules(ctx context.Context, path string, unsaved map[string][]byte, des
 	}
 	infos, unknown := describeAll(ctx, rules, describe)
 	found = append(found, configFaults(rules, infos, unknown)...)
+	for _, block := range rules.Providers() {
+		found = append(found, engine.SecretsInClear(block, infos[block.Name].Config)...)
+	}
 	capabilities := map[string][]payment.Capability{}
 	for name, info := range infos {
 		if unknown[name] == nil {
