@@ -65,22 +65,25 @@ func (r *running) inForce(now time.Time) {
 	r.secrets.inForce(now)
 }
 
-// keepIdentity writes down what a provider that is in force is told apart by.
+// keepIdentity writes down what a provider that is in force is told apart by. Should that fail, the next start takes the
+// account for a new one (see unsettle), which is the safe side.
 func (e *Engine) keepIdentity(ctx context.Context, r *running) {
-	e.keepAccount(ctx, r)
+	if err := e.keepAccount(ctx, r); err != nil {
+		e.log.Warn("what a provider's label stands for could not be kept", "provider", r.name, "error", err)
+	}
 	e.keepSecrets(ctx, r)
 }
 
-// keepAccount writes down what a label stands for. Should that fail, the next start takes the account for a new one,
-// which is the safe side.
-func (e *Engine) keepAccount(ctx context.Context, r *running) {
+// keepAccount writes down what a label stands for.
+func (e *Engine) keepAccount(ctx context.Context, r *running) error {
 	value, err := json.Marshal(r.account)
-	if err == nil {
-		err = e.store.PutSetting(ctx, accountSetting(r.name), value)
-	}
 	if err != nil {
-		e.log.Warn("what a provider's label stands for could not be kept", "provider", r.name, "error", err)
+		return err
 	}
+	if stored, err := e.store.Setting(ctx, accountSetting(r.name)); err == nil && bytes.Equal(stored, value) {
+		return nil
+	}
+	return e.store.PutSetting(ctx, accountSetting(r.name), value)
 }
 
 // knows reports whether an attempt was handed over to the account that its provider's label stands for now.
@@ -94,3 +97,14 @@ func (e *Engine) handedElsewhere(a *payment.Attempt) bool { return !e.provider(a
 // errElsewhere is what an answer of another account amounts to.
 var errElsewhere = provider.Errorf(provider.CodeUnknown,
 	"the provider's configuration or plugin was changed after the hand-over: what it does not know now proves nothing")
+
+// unsettle makes the store say, before a provider comes into force, that its label stands for an account that nobody
+// knows. Were the new one used and then not written down (a failed write, a crash), a way back to the old one would take
+// what the old one does not know for proof.
+func (e *Engine) unsettle(ctx context.Context, r *running) error {
+	value, err := json.Marshal(account{Salt: r.account.Salt})
+	if err != nil {
+		return err
+	}
+	return e.store.PutSetting(context.WithoutCancel(ctx), accountSetting(r.name), value)
+}

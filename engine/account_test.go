@@ -157,3 +157,55 @@ func TestProviderTakenOutOfTheRules(t *testing.T) {
 	b.reload(t)
 	until(t, "it is closed once nothing needs it", func() bool { return l.of("acme")[0].Closed() })
 }
+
+// A provider becomes another account, which cannot be written down, and is the first one again: what that one does not
+// know proves nothing about the payments of meanwhile.
+func TestAccountThatWasNotKept(t *testing.T) {
+	t.Parallel()
+	for written := range 2 { // of what is to be written about it
+		l := &launcher{started: map[string][]*providertest.Provider{}}
+		l.script = func(p *providertest.Provider) {
+			p.SetInfo(func(i *provider.Info) {
+				i.Config = provider.Schema{{Name: "base_url", Type: provider.String, Doc: "the account"}}
+			})
+			p.SetRecovery(payment.Recovery{LookupByKey: true, AbsentAfter: payment.Duration(time.Minute)})
+			if len(l.started["acme"]) == 1 {
+				p.Always(providertest.Lose(provider.Succeeded))
+			}
+		}
+		path := writeRules(t, atURL(one, "https://a.example"))
+		b := setup(t, "")
+		comes, writes := false, 0
+		b.configure = func(c *engine.Config) {
+			c.Plugins, c.Rules = l, path
+			c.Store = &refusing{c.Store, func(setting string) bool {
+				if !comes || !strings.HasPrefix(setting, "account/") {
+					return false
+				}
+				writes++
+				return writes > written
+			}}
+		}
+		b.start(t)
+		b.clock.Advance(time.Second)
+		comes = true
+		rewrite(t, path, atURL(one, "https://b.example"))
+		if b.Reload(t.Context()) != nil {
+			continue // it is not used
+		}
+		comes = false
+		b.clock.Advance(time.Second)
+		p := b.pay(t, "order-1")
+		b.clock.Advance(time.Second)
+		rewrite(t, path, atURL(one, "https://a.example"))
+		b.reload(t)
+		for range 10 {
+			if p, _ := b.Get(t.Context(), p.ID); p.Status == payment.InDoubt {
+				b.lookedAgain(t, p.ID)
+			}
+		}
+		if p, err := b.Get(t.Context(), p.ID); err != nil || p.Status != payment.InDoubt {
+			t.Errorf("%s, though the second account executed it: %v", asJSON(t, p), err)
+		}
+	}
+}

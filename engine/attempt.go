@@ -60,9 +60,10 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	ctx, cancel := e.withTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
 	if !e.begins(r, func() bool { return !resend && e.mayGoElsewhere(p, decision) }) {
-		return answer{err: provider.Errorf(provider.CodeUnavailable, "its breaker is open, and another payment tries whether it works again")}
+		return answer{err: errHeld}
 	}
 	began := e.now()
+	until := began.Add(left - 2*startPoll)
 	failpoint.Pass(failpoint.AttemptSent)
 	send := func() (provider.Outcome, error) {
 		return r.Submit(ctx, provider.Attempt{
@@ -71,7 +72,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 		})
 	}
 	outcome, err := guarded(ctx, e.crew, send)
-	for errors.Is(err, provider.ErrNotRunning) && e.awaitStart(ctx, p, decision) {
+	for neverReached(err) && e.awaitStart(ctx, p, decision, until) {
 		outcome, err = guarded(ctx, e.crew, send)
 	}
 	ans := r.answer(ctx, outcome, err)
@@ -80,10 +81,16 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	}
 	ended := e.now()
 	r.statistics.handovers.add(ended.Sub(began))
-	r.statistics.took(ended, ended.Sub(began))
+	r.statistics.took(ended, ended, ended.Sub(began))
 	e.ended(r, &p.Request, ans)
 	e.noteCode(r.name, "submit", p.ID, ans.err)
 	return ans
+}
+
+// neverReached reports whether the call did not reach the provider, which says so in both ways.
+func neverReached(err error) bool {
+	var e *provider.Error
+	return errors.As(err, &e) && e.Code == provider.CodeUnavailable && errors.Is(e, provider.ErrNotRunning)
 }
 
 // mayGoElsewhere reports whether another candidate is tried where the current attempt's provider is unavailable.
@@ -96,9 +103,9 @@ func (e *Engine) mayGoElsewhere(p *payment.Payment, decision *payment.Decision) 
 const startPoll = 100 * time.Millisecond
 
 // awaitStart waits a little for the provider of the payment's current attempt, which the attempt has not reached. It does
-// not where another candidate may be tried instead, nor up to the attempt's deadline: what was never sent is no doubt.
-func (e *Engine) awaitStart(ctx context.Context, p *payment.Payment, decision *payment.Decision) bool {
-	if e.mayGoElsewhere(p, decision) || p.Current().DeadlineAt.Sub(e.now()) <= 2*startPoll {
+// not where another candidate may be tried instead, nor up to the call's deadline: what was never sent is no doubt.
+func (e *Engine) awaitStart(ctx context.Context, p *payment.Payment, decision *payment.Decision, until time.Time) bool {
+	if e.mayGoElsewhere(p, decision) || !e.now().Before(until) {
 		return false
 	}
 	awake := make(chan struct{})
@@ -149,7 +156,11 @@ func guarded[T any](ctx context.Context, c *crew, call func() (T, error)) (T, er
 const (
 	codeAbsent = "absent" // its provider did not know it when it was last asked
 	codeResend = "resend" // it is being sent again
+	codeHeld   = "held"   // it was not sent: another payment tried whether its provider works again
 )
+
+// errHeld is the answer to an attempt that is not sent because a half-open breaker has its trial.
+var errHeld = provider.Errorf(provider.CodeUnavailable, "its breaker is open, and another payment tries whether it works again")
 
 // answer brings what a provider returned into one form; whatever is not clear is unknown.
 func (r *running) answer(ctx context.Context, outcome provider.Outcome, err error) answer {
@@ -160,7 +171,7 @@ func (r *running) answer(ctx context.Context, outcome provider.Outcome, err erro
 		return answer{err: provider.AsError(err)}
 	}
 	switch outcome.Code {
-	case payment.CodeMismatch, codeAbsent, codeResend:
+	case payment.CodeMismatch, codeAbsent, codeResend, codeHeld:
 		outcome.Code = "provider: " + outcome.Code
 	}
 	if outcome.Status == provider.Succeeded && outcome.Key == "" && outcome.Reference == "" {

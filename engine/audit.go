@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,6 +77,9 @@ func (e *Engine) record(ctx context.Context, entry AuditEntry) error {
 	defer e.auditing.Unlock()
 	ctx = context.WithoutCancel(ctx)
 	entry.Actor, entry.At = actorOf(ctx), e.now().UTC()
+	for _, text := range []*string{&entry.Actor, &entry.Subject, &entry.Note, &entry.Failed} {
+		*text = strings.ToValidUTF8(*text, "\ufffd") // else it is not read as it was written
+	}
 	err := e.append(ctx, &entry)
 	e.checkStore(err)
 	if err != nil {
@@ -106,11 +110,12 @@ func (e *Engine) append(ctx context.Context, entry *AuditEntry) error {
 		}
 		head = auditHead{entry.Seq, other.Hash}
 	}
-	value, err := json.Marshal(auditHead{entry.Seq, entry.Hash})
-	if err != nil {
-		return err
+	// The entry is there and follows the one before it: without the head only its removal would not be noticed.
+	if err := e.putSetting(ctx, auditHeadSetting, auditHead{entry.Seq, entry.Hash}); err != nil {
+		e.checkStore(err)
+		e.log.Error("which entry of the audit log is the last could not be kept", "seq", entry.Seq, "error", err)
 	}
-	return e.store.PutSetting(ctx, auditHeadSetting, value)
+	return nil
 }
 
 // notDone records that an act that was announced has failed.
@@ -161,17 +166,25 @@ func walkAudit(ctx context.Context, s store.Store, after int64, visit func(seq i
 	if err != nil {
 		return err
 	}
-	for seq := after + 1; ; seq++ {
+	gap := 0 // of entries that are missing, in a row
+	for seq := after + 1; seq > after && gap <= maxAuditGap; seq++ {
 		raw, err := s.Setting(ctx, auditSetting(seq))
 		missing := errors.Is(err, store.ErrNotFound)
 		if err != nil && !missing {
 			return err
 		}
+		if gap++; !missing {
+			gap = 0
+		}
 		if missing && seq > head.Seq || !visit(seq, raw) {
 			return nil
 		}
 	}
+	return nil
 }
+
+// maxAuditGap bounds how many missing entries in a row are told: a head that was tampered with may name any number.
+const maxAuditGap = 1000
 
 // AuditFault is what is wrong with one entry of an audit log.
 type AuditFault struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -181,4 +182,24 @@ func (s tampered) Setting(_ context.Context, name string) ([]byte, error) {
 		return value, nil
 	}
 	return nil, store.ErrNotFound
+}
+
+func TestAuditOfAnyText(t *testing.T) {
+	t.Parallel()
+	b := run(t, one)
+	if err := b.Pause(t.Context(), "acme", "caf\xe9"); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := b.VerifyAudit(t.Context()); err != nil || len(report.Faults) > 0 || report.Entries != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if acts, err := b.Audit(t.Context(), math.MaxInt64, 10); err != nil || len(acts) != 0 {
+		t.Errorf("%+v, %v", acts, err)
+	}
+	if err := b.store.PutSetting(t.Context(), "audit/head", []byte(`{"seq":9000000000000000000,"hash":"x"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := b.VerifyAudit(t.Context()); err != nil || len(report.Faults) < 100 || len(report.Faults) > 2000 {
+		t.Errorf("%d faults, %v", len(report.Faults), err)
+	}
 }

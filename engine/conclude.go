@@ -88,6 +88,9 @@ func (e *Engine) concludeError(d *draft, a *payment.Attempt, err *provider.Error
 	number, ended := a.Number, payment.EventData{
 		Attempt: a.Number, Code: string(err.Code), Message: err.Message, Reference: err.Reference, Field: err.Field,
 	}
+	if err == errHeld {
+		ended.Code = codeHeld
+	}
 	if a.Status == payment.AttemptInDoubt {
 		// It was sent before: that the resend was refused says nothing about the first hand-over.
 		e.evidence(d, a, ended)

@@ -47,7 +47,8 @@ type Engine struct {
 	scheduler, inbox, tending *alarm
 	background                sync.WaitGroup // the loops
 	lookSlots, inboxSlots     chan struct{}
-	working                   sync.WaitGroup // what the loops have begun
+	working                   sync.WaitGroup  // what the loops have begun
+	looping                   context.Context // ends with stopLoops
 	stopLoops                 context.CancelFunc
 
 	mu      sync.Mutex
@@ -81,17 +82,28 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		r.inForce(e.now())
 	}
 	e.state.Store(next)
-	for _, r := range next.providers {
-		e.keepIdentity(ctx, r)
-	}
 	e.refreshFacts()
-	e.loadShadow()
-	if err := errors.Join(e.resumeShadow(ctx), e.loadCodes(ctx)); err != nil {
+	if err := e.prepare(ctx, next); err != nil {
 		_ = closeProviders(ctx, slices.Collect(maps.Values(next.providers)))
 		return nil, err
 	}
 	e.startLoops()
 	return e, nil
+}
+
+// prepare makes durable what has to be before the first payment goes by the rules, and reads what goes on from before.
+func (e *Engine) prepare(ctx context.Context, s *state) error {
+	errs := []error{e.keepVersion(ctx, s)}
+	for _, r := range s.providers {
+		errs = append(errs, e.keepAccount(ctx, r))
+		e.keepSecrets(ctx, r)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("engine: the store cannot be written: %w", err)
+	}
+	e.loadShadow()
+	e.resumeShadow(ctx)
+	return e.loadCodes(ctx)
 }
 
 func (e *Engine) setDefaults() {
@@ -113,7 +125,7 @@ func (e *Engine) setDefaults() {
 
 func (e *Engine) startLoops() {
 	ctx, cancel := context.WithCancel(context.Background())
-	e.stopLoops = cancel
+	e.looping, e.stopLoops = ctx, cancel
 	e.background.Go(func() { e.warm(ctx, e.state.Load().rates, e.now()) })
 	if e.config.Shadow != "" {
 		e.background.Go(func() { e.followShadow(ctx) })

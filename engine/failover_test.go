@@ -246,6 +246,9 @@ func TestOneTrial(t *testing.T) {
 		})
 	}
 	calls.Wait()
+	if counts := b.Providers(t.Context())[0].Counts; counts["unavailable"] != 1 || counts["held"] != payments-1 {
+		t.Errorf("what was never asked counts against the provider: %v", counts)
+	}
 	if n := len(b.providers["acme"].Submits()); n != 2 {
 		t.Errorf("%d payments tried at once whether it works again", n-1)
 	}

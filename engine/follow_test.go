@@ -1,8 +1,10 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -305,5 +307,42 @@ func TestResolve(t *testing.T) {
 	}
 	if _, err := b.Resolve(t.Context(), "pay_none", payment.Succeeded, "x"); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("unknown payment: %v", err)
+	}
+}
+
+// Resends come at growing pauses, not at every deadline.
+func TestPausesOfResends(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	b.providers["acme"].SetRecovery(payment.Recovery{ResendSameKey: true}).Always(providertest.LoseBefore())
+	b.start(t)
+	p := b.pay(t, "order-1")
+	for b.clock.Now().Sub(epoch) < 9*time.Minute {
+		b.lookedAgain(t, p.ID)
+	}
+	if n := len(b.providers["acme"].Submits()); n < 6 || n > 16 {
+		t.Errorf("it was sent %d times in nine minutes", n)
+	}
+}
+
+// captures answers an attempt that it has executed with an error that mentions a process which is not running.
+type captures struct {
+	*providertest.Provider
+	calls atomic.Int32
+}
+
+func (c *captures) Submit(context.Context, provider.Attempt) (provider.Outcome, error) {
+	c.calls.Add(1)
+	return provider.Outcome{}, provider.Errorf(provider.CodeUnknown, "captured, then the second step failed: %w", provider.ErrNotRunning)
+}
+
+func TestOnlyWhatNeverReachedAProviderIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	acme := &captures{Provider: providertest.New("acme").SetRecovery(payment.Recovery{})}
+	b := setup(t, one)
+	b.configure = func(c *engine.Config) { c.Providers = map[string]provider.Provider{"acme": acme} }
+	b.start(t)
+	if p := b.pay(t, "order-1"); p.Status != payment.InDoubt || acme.calls.Load() != 1 {
+		t.Errorf("it is %s, and was sent %d times", p.Status, acme.calls.Load())
 	}
 }

@@ -199,6 +199,16 @@ func (b *bundle) lookAgain(t *testing.T, id string) {
 	b.clock.Advance(p.NextLookupAt.Sub(b.clock.Now()))
 }
 
+// lookedAgain is lookAgain that waits until the look has ended.
+func (b *bundle) lookedAgain(t *testing.T, id string) {
+	t.Helper()
+	b.lookAgain(t, id)
+	until(t, "the look has ended", func() bool {
+		p, err := b.Get(t.Context(), id)
+		return err == nil && (p.Status.Final() || p.NextLookupAt.After(b.clock.Now()))
+	})
+}
+
 // types returns the types of a payment's events.
 func (b *bundle) types(t *testing.T, id string) []payment.EventType {
 	t.Helper()
@@ -227,4 +237,17 @@ func asJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// refusing is a store that cannot write some settings.
+type refusing struct {
+	store.Store
+	refuses func(setting string) bool
+}
+
+func (r *refusing) PutSetting(ctx context.Context, name string, value []byte) error {
+	if r.refuses(name) {
+		return errors.New("the connection was reset")
+	}
+	return r.Store.PutSetting(ctx, name, value)
 }

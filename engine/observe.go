@@ -20,7 +20,7 @@ func (e *Engine) observe(d *draft) {
 		case payment.EventAttemptEnded:
 			outcome := handoverOutcome(ev.Data.AttemptStatus, ev.Data.Code)
 			e.metrics.attempts.add(name, outcome)
-			e.statistics.of(name).ended(ev.At, outcome)
+			e.statistics.of(name).ended(ev.At, d.now, outcome)
 		case payment.EventMismatch, payment.EventLateSuccess, payment.EventDoublePayment:
 			e.metrics.alarms.add(name, string(ev.Type))
 			e.log.Error("a payment needs a person: "+string(ev.Type), "payment", d.p.ID, "provider", name, "attempt", ev.Data.Attempt, "field", ev.Data.Field)

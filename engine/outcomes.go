@@ -30,7 +30,7 @@ func outcomeGroup(providerName string, s routing.SuccessRate, req *payment.Reque
 	return providerName + "\x00" + s.Window.String() + "\x00" + strings.Join(s.By, ",") + "\x00" + s.Group(req)
 }
 
-func (o *outcomes) add(rates []routing.SuccessRate, providerName string, req *payment.Request, now time.Time, success bool) {
+func (o *outcomes) add(rates []routing.SuccessRate, providerName string, req *payment.Request, at, now time.Time, success bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.groups == nil || len(o.groups) >= maxOutcomeGroups {
@@ -43,18 +43,18 @@ func (o *outcomes) add(rates []routing.SuccessRate, providerName string, req *pa
 			w = &outcomeWindow{}
 			o.groups[group] = w
 		}
-		part := partOf(now, s)
-		at := &w[part%int64(len(w))]
+		part := partOf(at, s)
+		p := &w[uint64(part)%uint64(len(w))]
 		switch {
-		case part < at.part:
+		case part < p.part && p.part <= partOf(now, s):
 			continue // older than the window
-		case part > at.part:
-			at.part, at.successes, at.failures = part, 0, 0
+		case part != p.part: // what a clock that was ahead has counted gives way, too
+			p.part, p.successes, p.failures = part, 0, 0
 		}
 		if success {
-			at.successes++
+			p.successes++
 		} else {
-			at.failures++
+			p.failures++
 		}
 	}
 }

@@ -42,10 +42,11 @@ func (e *Engine) setPause(ctx context.Context, providerName string, p *pause, ac
 	if err != nil {
 		return err
 	}
+	e.pauses.Lock() // acts take effect in the order in which they are recorded
 	if err := e.record(ctx, act); err != nil {
+		e.pauses.Unlock()
 		return err
 	}
-	e.pauses.Lock()
 	err = e.store.PutSetting(ctx, pauseSetting(providerName), value)
 	if err == nil {
 		e.pauses.of(providerName).Store(p)

@@ -97,7 +97,7 @@ func (e *Engine) Reload(ctx context.Context) error { return e.ReloadFrom(ctx, ""
 
 // ReloadFrom is Reload, but only if the rules in force have that hash: else it is ErrRulesChanged, and nothing
 // happened. "" = whatever rules are in force.
-func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
+func (e *Engine) ReloadFrom(ctx context.Context, hash string) (err error) {
 	if err := e.enter(); err != nil {
 		return err
 	}
@@ -108,8 +108,8 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 	if hash != "" && hash != before.rules.Hash() {
 		return fmt.Errorf("%w: their hash is %s, not %s", ErrRulesChanged, before.rules.Hash(), hash)
 	}
+	defer func() { e.metrics.reloadRefused.Store(err != nil) }()
 	next, err := e.build(ctx, before)
-	e.metrics.reloadRefused.Store(err != nil)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 			started = append(started, r)
 		}
 	}
-	if err := e.record(ctx, AuditEntry{Act: ActReload, Before: before.rules.Hash(), After: next.rules.Hash()}); err != nil {
+	if err := e.announce(ctx, before, next, started); err != nil {
 		_ = closeProviders(ctx, started)
 		return err
 	}
@@ -154,12 +154,36 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) error {
 	e.tending.wake() // checks the new ones
 	e.log.Info("the rules were reloaded", "before", before.rules.Hash(), "rules", next.rules.Hash())
 	if added := slices.DeleteFunc(slices.Clone(next.rates), func(s routing.SuccessRate) bool { return hasRate(before.rates, s) }); len(added) > 0 {
-		e.draining.Go(func() { e.warm(context.Background(), added, next.loadedAt) })
+		e.draining.Go(func() { e.warm(e.looping, added, next.loadedAt) })
 	}
 	if len(gone)+len(replaced) > 0 {
 		e.draining.Go(func() { e.drain(gone, replaced) })
 	}
 	return nil
+}
+
+// announce makes durable what has to be before new rules come into force: who does it, which they are, and that the
+// providers that were started may stand for other accounts than until now.
+func (e *Engine) announce(ctx context.Context, before, next *state, started []*running) error {
+	act := AuditEntry{Act: ActReload, Before: before.rules.Hash(), After: next.rules.Hash()}
+	if err := e.record(ctx, act); err != nil {
+		return err
+	}
+	var err error
+	for _, r := range started {
+		err = errors.Join(err, e.unsettle(ctx, r))
+	}
+	if err == nil {
+		err = e.keepVersion(ctx, next)
+	}
+	if err == nil {
+		return nil
+	}
+	e.notDone(ctx, act, err)
+	for _, r := range before.providers {
+		e.keepIdentity(context.WithoutCancel(ctx), r)
+	}
+	return fmt.Errorf("engine: the rules were not reloaded, because the store cannot be written: %w", err)
 }
 
 // drain closes the providers that new rules do not name any more, or have replaced, when no payment needs them.
@@ -257,7 +281,7 @@ func (e *Engine) build(ctx context.Context, before *state) (*state, error) {
 	}
 	err := errors.Join(errs...)
 	if err == nil {
-		if err = e.keepRules(ctx, next); err != nil {
+		if err = e.keepTexts(ctx, next); err != nil {
 			err = fmt.Errorf("engine: the rules could not be kept in the store: %w", err)
 		}
 	}

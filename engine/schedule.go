@@ -157,7 +157,7 @@ func (e *Engine) rescheduleAfter(d *draft, unanswered bool) {
 		d.lookAt(time.Time{}) // a person has to resolve it
 	default:
 		next := e.nextLookup(d, a.Number)
-		if d.p.Status == payment.InDoubt && d.looked.After(d.now) && d.looked.Before(next) {
+		if d.p.Status == payment.InDoubt && d.looked.After(d.now) && d.looked.Before(next) && !d.looked.Equal(a.DeadlineAt.Add(deadlineGrace)) {
 			next = d.looked // a look out of turn (Refresh, a webhook) does not put off the one that may send it again
 		}
 		d.lookAt(next)

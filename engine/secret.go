@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/cauce-pay/cauce/engine/store"
 )
 
 // secretHistory is which secrets the path of a provider's webhooks has had: a payment that is under way tells of itself
@@ -39,14 +37,17 @@ func (e *Engine) secretsOf(ctx context.Context, label, secret string) (secretHis
 	value, err := e.store.Setting(ctx, secretsSetting(label))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		h.Salt = make([]byte, 16)
-		e.read(h.Salt)
 	case err != nil:
 		return h, fmt.Errorf("engine: provider %q: its earlier webhook secrets could not be read: %w", label, err)
 	default:
 		if err := json.Unmarshal(value, &h); err != nil {
-			return h, fmt.Errorf("engine: provider %q: its earlier webhook secrets cannot be read: %w: %w", label, store.ErrCorrupt, err)
+			e.log.Warn("a provider's earlier webhook secrets cannot be read and are forgotten", "provider", label, "error", err)
+			h = secretHistory{}
 		}
+	}
+	if h.Salt == nil {
+		h.Salt = make([]byte, 16)
+		e.read(h.Salt)
 	}
 	sum := h.sum(secret)
 	if h.Sum != nil && !bytes.Equal(h.Sum, sum) {

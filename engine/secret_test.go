@@ -89,3 +89,14 @@ func TestAnotherNotificationSecret(t *testing.T) {
 		})
 	}
 }
+
+func TestSecretsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	b.configure = func(c *engine.Config) {
+		if err := c.Store.PutSetting(t.Context(), "notification_secrets/acme", []byte("7")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.start(t)
+}

@@ -83,11 +83,29 @@ func (e *Engine) loadShadow() {
 // followShadow decides every payment that is decided from now on, or since the comparison in the store was kept.
 func (e *Engine) followShadow(ctx context.Context) {
 	defer e.keepShadow(context.WithoutCancel(ctx), true)
+	for ctx.Err() == nil && e.storeError() == nil {
+		if err := e.compareOn(ctx); err != nil {
+			e.shadow.mu.Lock()
+			e.shadow.fault = err.Error()
+			e.shadow.mu.Unlock()
+			e.log.Error("the shadow rules cannot be followed; it is tried again", "error", err)
+			again := make(chan struct{})
+			stop := e.clock.AfterFunc(retryPause, func() { close(again) })
+			select {
+			case <-again:
+			case <-ctx.Done():
+			}
+			stop()
+		}
+	}
+}
+
+// compareOn follows the events until ctx ends or they cannot be read.
+func (e *Engine) compareOn(ctx context.Context) error {
 	var last payment.Event // the one that begins a payment, whose decision is stored with it
 	for ev, err := range e.Events(ctx, e.shadow.now.Cursor) {
 		if err != nil {
-			e.log.Error("the shadow rules are not followed any more", "error", err)
-			return
+			return err
 		}
 		switch data := ev.Event.Data; ev.Event.Type {
 		case payment.EventCreated:
@@ -103,12 +121,13 @@ func (e *Engine) followShadow(ctx context.Context) {
 		e.shadow.mu.Unlock()
 		e.keepShadow(ctx, false)
 	}
+	return nil
 }
 
 // resumeShadow goes on with the comparison in the store if it is of the same rules, and else begins one.
-func (e *Engine) resumeShadow(ctx context.Context) error {
+func (e *Engine) resumeShadow(ctx context.Context) {
 	if e.config.Shadow == "" {
-		return nil
+		return
 	}
 	var stored ShadowCounts
 	value, err := e.store.Setting(ctx, shadowSetting)
@@ -116,18 +135,21 @@ func (e *Engine) resumeShadow(ctx context.Context) error {
 		err = json.Unmarshal(value, &stored)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("engine: the comparison with the shadow rules could not be read: %w", err)
+		e.log.Warn("the comparison with the shadow rules cannot be read and begins anew", "error", err)
+		stored = ShadowCounts{}
 	}
 	e.shadow.mu.Lock()
 	defer e.shadow.mu.Unlock()
 	if rules := e.shadow.rules; rules != nil && stored.Hash == rules.Hash() && stored.Rules == e.Rules().Hash() {
 		e.shadow.now = stored
-		return nil
+		return
 	}
 	end, err := e.EventsEnd(ctx)
+	if err != nil {
+		e.shadow.fault = err.Error()
+	}
 	e.shadow.begin(e.Rules().Hash(), e.now())
 	e.shadow.now.Cursor = end
-	return err
 }
 
 // begin begins a comparison.

@@ -1,13 +1,17 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cauce-pay/cauce/engine"
+	"github.com/cauce-pay/cauce/engine/store"
 )
 
 // inShadow starts an engine with shadow rules at the path that it returns.
@@ -96,4 +100,38 @@ func TestShadow(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// feedBreaks is a store whose feed cannot be read once.
+type feedBreaks struct {
+	store.Store
+	reads atomic.Int32
+}
+
+func (f *feedBreaks) Feed(ctx context.Context, after string, limit int) ([]store.FeedEvent, error) {
+	if f.reads.Add(1) == 3 {
+		return nil, errors.New("the connection was reset")
+	}
+	return f.Store.Feed(ctx, after, limit)
+}
+
+func TestShadowOutlivesTheStoresFaults(t *testing.T) {
+	t.Parallel()
+	path := writeRules(t, two)
+	b := setup(t, two)
+	b.configure = func(c *engine.Config) {
+		if err := c.Store.PutSetting(t.Context(), "shadow", []byte(`{"hash":7}`)); err != nil {
+			t.Fatal(err)
+		}
+		c.Shadow, c.Store = path, &feedBreaks{Store: c.Store}
+	}
+	b.start(t)
+	for n, key := range []string{"order-1", "order-2", "order-3"} {
+		b.pay(t, key)
+		until(t, "they decide", func() bool {
+			b.clock.Advance(time.Second)
+			s, err := b.Shadow()
+			return err == nil && s.Backtest.Payments == n+1
+		})
+	}
 }

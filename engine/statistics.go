@@ -52,31 +52,31 @@ func latencyBound(class int) float64 {
 }
 
 // ended counts a hand-over that ended at a time.
-func (s *statistics) ended(at time.Time, outcome string) {
+func (s *statistics) ended(at, now time.Time, outcome string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.part(at); p != nil {
+	if p := s.part(at, now); p != nil {
 		p.outcomes[outcome]++
 	}
 }
 
 // took counts how long a hand-over took that ended at a time.
-func (s *statistics) took(at time.Time, d time.Duration) {
+func (s *statistics) took(at, now time.Time, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.part(at); p != nil {
+	if p := s.part(at, now); p != nil {
 		p.calls[latencyClass(d)]++
 	}
 }
 
-// part returns where a time is counted; nil where that is past.
-func (s *statistics) part(at time.Time) *statisticsPart {
+// part returns where a time is counted; nil where that is past. What a clock that was ahead has counted gives way.
+func (s *statistics) part(at, now time.Time) *statisticsPart {
 	part := partOf(at, recently)
-	p := &s.parts[part%int64(len(s.parts))]
+	p := &s.parts[uint64(part)%uint64(len(s.parts))]
 	switch {
-	case part < p.part:
+	case part < p.part && p.part <= partOf(now, recently):
 		return nil
-	case part > p.part:
+	case part != p.part, p.outcomes == nil:
 		*p = statisticsPart{part: part, outcomes: map[string]int64{}}
 	}
 	return p
@@ -126,7 +126,7 @@ func (s *statisticsByLabel) of(label string) *statistics {
 
 // handoverOutcome is how a hand-over ended: the provider's code where there is one, else where it left the attempt.
 func handoverOutcome(status payment.AttemptStatus, code string) string {
-	if code == codeAbsent || slices.Contains(provider.Codes(), provider.Code(code)) {
+	if code == codeAbsent || code == codeHeld || slices.Contains(provider.Codes(), provider.Code(code)) {
 		return code
 	}
 	return string(status)
@@ -138,10 +138,10 @@ func (e *Engine) tally(rates []routing.SuccessRate, providerName string, req *pa
 	switch ev.Type {
 	case payment.EventAttemptEnded:
 		if isProvidersFailure(req, ev.Data) {
-			e.outcomes.add(rates, providerName, req, ev.At, false)
+			e.outcomes.add(rates, providerName, req, ev.At, e.now(), false)
 		}
 	case payment.EventSucceeded, payment.EventLateSuccess:
-		e.outcomes.add(rates, providerName, req, ev.At, true)
+		e.outcomes.add(rates, providerName, req, ev.At, e.now(), true)
 	}
 }
 
@@ -159,5 +159,5 @@ func (e *Engine) successRate(providerName string, now time.Time) *float64 {
 func isProvidersFailure(req *payment.Request, data payment.EventData) bool {
 	err := &provider.Error{Code: provider.Code(data.Code), Message: data.Message, Field: data.Field}
 	failed := data.AttemptStatus == payment.AttemptFailed || data.AttemptStatus == payment.AttemptInDoubt
-	return failed && err.Code != provider.CodeInvalid && err.Code != provider.CodeDeclined && !bankIsDown(req, err)
+	return failed && data.Code != codeHeld && err.Code != provider.CodeInvalid && err.Code != provider.CodeDeclined && !bankIsDown(req, err)
 }

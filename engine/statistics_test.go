@@ -148,3 +148,33 @@ route "all" {
 		})
 	}
 }
+
+func TestOddClocks(t *testing.T) {
+	t.Parallel()
+	for _, now := range []time.Time{time.Unix(30, 0), time.Unix(-1_000_000, 0), time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		b := setup(t, one)
+		b.clock = providertest.NewClock(now)
+		b.start(t)
+		b.pay(t, "order-1")
+	}
+}
+
+// What a clock counted that was days ahead does not hide what comes after.
+func TestStatisticsAfterAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	b := run(t, one)
+	b.providers["acme"].Always(providertest.Approve())
+	pay := func(prefix string) {
+		for n := range 12 {
+			b.clock.Advance(150 * time.Second)
+			b.pay(t, fmt.Sprint(prefix, n))
+		}
+	}
+	b.clock.Advance(48 * time.Hour)
+	pay("ahead-")
+	b.clock.Advance(-48 * time.Hour)
+	pay("right-")
+	if s := b.Providers(t.Context())[0]; s.SuccessRate == nil || *s.SuccessRate != 1 || s.Counts["succeeded"] != 12 {
+		t.Errorf("%+v", s)
+	}
+}

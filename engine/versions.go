@@ -94,9 +94,8 @@ func (e *Engine) RulesText(ctx context.Context, hash string) (RulesText, error) 
 	return text, nil
 }
 
-// keepRules keeps rules that come into force, with their texts: without them their decisions could not be explained
-// later.
-func (e *Engine) keepRules(ctx context.Context, s *state) error {
+// keepVersion notes that rules come into force, whose texts are kept.
+func (e *Engine) keepVersion(ctx context.Context, s *state) error {
 	versions, err := e.versions(ctx)
 	if err != nil {
 		return err
@@ -105,13 +104,11 @@ func (e *Engine) keepRules(ctx context.Context, s *state) error {
 	if n := len(versions); n > 0 && versions[n-1].Hash == hash {
 		return nil
 	}
-	if err := e.keepTexts(ctx, s); err != nil {
-		return err
-	}
 	versions = append(versions, RulesVersion{Hash: hash, At: e.now(), By: actorOf(ctx)})
 	return e.putSetting(ctx, versionsSetting, versions[max(0, len(versions)-maxVersions):])
 }
 
+// keepTexts keeps the texts of rules: without them their decisions could not be explained later.
 func (e *Engine) keepTexts(ctx context.Context, s *state) error {
 	if _, err := e.store.Setting(ctx, rulesSetting(s.rules.Hash())); !errors.Is(err, store.ErrNotFound) {
 		return err

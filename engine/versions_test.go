@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"github.com/cauce-pay/cauce/provider/providertest"
 	"slices"
 	"strings"
 	"testing"
@@ -72,5 +73,37 @@ func TestRulesTextHoldsNoSecret(t *testing.T) {
 				t.Error(text.Files[0].Content)
 			}
 		})
+	}
+}
+
+// A reload that the audit log cannot tell of did not happen, and nothing says that it did.
+func TestReloadThatCannotBeRecorded(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{"account/acme", "rules_versions"} {
+		path := writeRules(t, one)
+		b, refuse := setup(t, one), false
+		b.configure = func(c *engine.Config) {
+			c.Rules = path
+			c.Plugins, c.Providers = &launcher{started: map[string][]*providertest.Provider{}}, nil
+			c.Store = &refusing{c.Store, func(name string) bool { return refuse && name == setting }}
+		}
+		b.start(t)
+		hash := b.Rules().Hash()
+		rewrite(t, path, strings.Replace(one, `provider "acme" {}`, `provider "acme" { timeout = "7s" }`, 1))
+		refuse = true
+		if b.Reload(t.Context()) == nil || b.Rules().Hash() != hash {
+			t.Errorf("%s: it was reloaded", setting)
+		}
+		refuse = false
+		history, err := b.RulesHistory(t.Context())
+		if err != nil || len(history) != 1 || history[0].Hash != hash {
+			t.Errorf("%s: %+v, %v", setting, history, err)
+		}
+		if acts, err := b.Audit(t.Context(), 0, 10); err != nil || len(acts) != 2 || acts[1].Failed == "" {
+			t.Errorf("%s: %+v, %v", setting, acts, err)
+		}
+		if text := b.metrics(t); !strings.Contains(text, "\ncauce_rules_last_reload_successful 0\n") {
+			t.Error(text)
+		}
 	}
 }

@@ -68,9 +68,9 @@ func (e *Engine) warmPayment(ctx context.Context, rates []routing.SuccessRate, p
 				continue
 			}
 			s := e.statistics.of(a.Provider)
-			s.ended(ev.At, handoverOutcome(ev.Data.AttemptStatus, ev.Data.Code))
+			s.ended(ev.At, before, handoverOutcome(ev.Data.AttemptStatus, ev.Data.Code))
 			if begun, ok := calls[a.Number]; ok && !ev.At.After(begun.Data.DeadlineAt) {
-				s.took(ev.At, ev.At.Sub(begun.At))
+				s.took(ev.At, before, ev.At.Sub(begun.At))
 			}
 			delete(calls, a.Number)
 		}
