@@ -76,14 +76,23 @@ func (e *Engine) keepIdentity(ctx context.Context, r *running) {
 
 // keepAccount writes down what a label stands for.
 func (e *Engine) keepAccount(ctx context.Context, r *running) error {
-	value, err := json.Marshal(r.account)
-	if err != nil {
+	value, same, err := e.accountKept(ctx, r)
+	if err != nil || same {
 		return err
 	}
-	if stored, err := e.store.Setting(ctx, accountSetting(r.name)); err == nil && bytes.Equal(stored, value) {
-		return nil
-	}
 	return e.store.PutSetting(ctx, accountSetting(r.name), value)
+}
+
+// accountKept returns what is to be written down of what a label stands for, and whether that is so already.
+func (e *Engine) accountKept(ctx context.Context, r *running) (value []byte, same bool, err error) {
+	if value, err = json.Marshal(r.account); err != nil {
+		return nil, false, err
+	}
+	stored, err := e.store.Setting(ctx, accountSetting(r.name))
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return value, bytes.Equal(stored, value), err
 }
 
 // knows reports whether an attempt was handed over to the account that its provider's label stands for now.
@@ -102,9 +111,9 @@ var errElsewhere = provider.Errorf(provider.CodeUnknown,
 // knows. Were the new one used and then not written down (a failed write, a crash), a way back to the old one would take
 // what the old one does not know for proof.
 func (e *Engine) unsettle(ctx context.Context, r *running) error {
-	value, err := json.Marshal(account{Salt: r.account.Salt})
-	if err != nil {
+	_, same, err := e.accountKept(ctx, r)
+	if err != nil || same && !r.otherAccount {
 		return err
 	}
-	return e.store.PutSetting(context.WithoutCancel(ctx), accountSetting(r.name), value)
+	return e.putSetting(context.WithoutCancel(ctx), accountSetting(r.name), account{Salt: r.account.Salt})
 }

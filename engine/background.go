@@ -87,6 +87,7 @@ func (e *Engine) followDue(ctx context.Context) {
 	for ctx.Err() == nil {
 		ids, err := e.store.Claim(ctx, e.now(), e.state.Load().lease, e.workers)
 		if err != nil {
+			e.checkStore(err) // a write that nobody waited for may have met it
 			e.log.Error("the payments to look at could not be read", "error", err)
 			e.scheduler.retry()
 			return

@@ -134,7 +134,9 @@ func (e *Engine) putSetting(ctx context.Context, name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return e.store.PutSetting(ctx, name, value)
+	err = e.store.PutSetting(ctx, name, value)
+	e.checkStore(err)
+	return err
 }
 
 // secretsInClear are the values of secret attributes that are written out in the providers' configuration.

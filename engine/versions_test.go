@@ -89,7 +89,7 @@ func TestReloadThatCannotBeRecorded(t *testing.T) {
 		}
 		b.start(t)
 		hash := b.Rules().Hash()
-		rewrite(t, path, strings.Replace(one, `provider "acme" {}`, `provider "acme" { timeout = "7s" }`, 1))
+		rewrite(t, path, strings.Replace(one, `provider "acme" {}`, `provider "acme" { plugin = "other" }`, 1))
 		refuse = true
 		if b.Reload(t.Context()) == nil || b.Rules().Hash() != hash {
 			t.Errorf("%s: it was reloaded", setting)
