@@ -90,7 +90,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 // neverReached reports whether the call did not reach the provider, which says so in both ways.
 func neverReached(err error) bool {
 	var e *provider.Error
-	return errors.As(err, &e) && e.Code == provider.CodeUnavailable && errors.Is(e, provider.ErrNotRunning)
+	return err != nil && errors.As(err, &e) && e.Code == provider.CodeUnavailable && errors.Is(e, provider.ErrNotRunning)
 }
 
 // mayGoElsewhere reports whether another candidate is tried where the current attempt's provider is unavailable.

@@ -120,7 +120,10 @@ func (s *statistics) recent(now time.Time) (counts map[string]int64, _ *Latency)
 type statisticsByLabel struct{ byLabel sync.Map }
 
 func (s *statisticsByLabel) of(label string) *statistics {
-	one, _ := s.byLabel.LoadOrStore(label, &statistics{})
+	one, ok := s.byLabel.Load(label)
+	if !ok { // each is 15 kB
+		one, _ = s.byLabel.LoadOrStore(label, &statistics{})
+	}
 	return one.(*statistics)
 }
 
