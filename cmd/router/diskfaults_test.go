@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cauce-pay/cauce/payment"
 )
@@ -25,8 +26,11 @@ func TestDiskFaults(t *testing.T) {
 	for n := 1; n <= envInt("CAUCE_DISK_FAULTS", 2); n++ {
 		for _, fault := range []string{"disk-write=EIO", "disk-write=ENOSPC", "disk-write=EROFS", "disk-sync=EIO"} {
 			f.failing(t, fmt.Sprintf("%s@%d+", fault, n))
-			for range 3 {
+			for asked := 0; asked < 3 || asked < 60 && !closed(f.api.router.gone); asked++ {
 				f.ask(t, f.lanes[0])
+				if asked >= 2 { // writes that are synced together are few syncs
+					pause(t.Context(), 100*time.Millisecond)
+				}
 			}
 			if code := f.ended(t); code != exitStoreLost {
 				t.Fatalf("%s: exit code %d:\n%s", fault, code, f.api.router.output())
