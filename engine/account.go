@@ -30,16 +30,13 @@ func accountSetting(label string) string { return "account/" + label }
 // identify compares a provider's plugin and configuration with what its label stood for until now, and reports whether
 // it is another account. A new secret counts as one, too: it may belong to one.
 func (e *Engine) identify(ctx context.Context, block routing.Provider, config provider.Config) (now account, other bool, err error) {
-	value, err := e.store.Setting(ctx, accountSetting(block.Name))
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return account{}, false, fmt.Errorf("engine: provider %q: what it was until now could not be read: %w", block.Name, err)
-	}
-	known := err == nil
 	var before account
-	if known {
-		if err := json.Unmarshal(value, &before); err != nil {
-			known, other = false, true // written by another version
-		}
+	known, err := readSetting(ctx, e.store, accountSetting(block.Name), &before)
+	switch {
+	case errors.Is(err, errForm): // written by another version
+		known, other, before = false, true, account{}
+	case err != nil:
+		return account{}, false, fmt.Errorf("engine: provider %q: what it was until now could not be read: %w", block.Name, err)
 	}
 	now.Salt = before.Salt
 	if !known {

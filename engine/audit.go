@@ -128,17 +128,8 @@ func (e *Engine) notDone(ctx context.Context, entry AuditEntry, why error) {
 
 func readAuditHead(ctx context.Context, s store.Store) (auditHead, error) {
 	var head auditHead
-	value, err := s.Setting(ctx, auditHeadSetting)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return head, nil
-	case err != nil:
-		return head, err
-	}
-	if err := json.Unmarshal(value, &head); err != nil {
-		return head, fmt.Errorf("%w: the head of the audit log cannot be read: %w", store.ErrCorrupt, err)
-	}
-	return head, nil
+	_, err := readSetting(ctx, s, auditHeadSetting, &head)
+	return head, err
 }
 
 // Audit returns the entries of the audit log after a number (0 = from the first), at most limit. Those that are missing

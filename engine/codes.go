@@ -3,15 +3,12 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/provider"
 )
 
@@ -93,15 +90,8 @@ func (c *codes) put(u *UnmappedCode) {
 
 // loadCodes reads what was kept.
 func (e *Engine) loadCodes(ctx context.Context) error {
-	value, err := e.store.Setting(ctx, codesSetting)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
 	var list []UnmappedCode
-	if err == nil {
-		err = json.Unmarshal(value, &list)
-	}
-	if err != nil {
+	if _, err := readSetting(ctx, e.store, codesSetting, &list); err != nil {
 		return fmt.Errorf("engine: the providers' codes that were met could not be read: %w", err)
 	}
 	for _, u := range list {

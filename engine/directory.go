@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -51,15 +50,13 @@ func (e *Engine) loadDirectories(ctx context.Context, r *running) error {
 }
 
 func loadList[T any](ctx context.Context, e *Engine, list *kept[T], setting string) error {
-	value, err := e.store.Setting(ctx, setting)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("engine: the list kept as %s could not be read: %w", setting, err)
-	}
 	var stored kept[T]
-	if json.Unmarshal(value, &stored) == nil && len(stored.Items) > 0 { // else written by another version: read anew
+	_, err := readSetting(ctx, e.store, setting, &stored)
+	switch {
+	case errors.Is(err, errForm): // written by another version: read anew
+	case err != nil:
+		return fmt.Errorf("engine: the list kept as %s could not be read: %w", setting, err)
+	case len(stored.Items) > 0:
 		*list = stored
 	}
 	return nil
@@ -129,11 +126,7 @@ func refreshList[T any](
 	r.mu.Lock()
 	*list = latest
 	r.mu.Unlock()
-	value, err := json.Marshal(latest)
-	if err == nil {
-		err = e.store.PutSetting(ctx, setting, value)
-	}
-	if err != nil {
+	if err := e.putSetting(ctx, setting, latest); err != nil {
 		e.log.Warn("a provider's list could not be kept", "provider", r.name, "list", setting, "error", err)
 	}
 	return true

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -80,11 +79,7 @@ func (e *Engine) loadPause(ctx context.Context, r *running) error {
 	e.pauses.Lock()
 	defer e.pauses.Unlock()
 	var p *pause
-	value, err := e.store.Setting(ctx, pauseSetting(r.name))
-	if err == nil {
-		err = json.Unmarshal(value, &p)
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if _, err := readSetting(ctx, e.store, pauseSetting(r.name), &p); err != nil {
 		return fmt.Errorf("engine: whether provider %q is paused could not be read: %w", r.name, err)
 	}
 	r.paused.Store(p)

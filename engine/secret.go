@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,16 +33,13 @@ func secretsSetting(label string) string { return "notification_secrets/" + labe
 // secretsOf returns a provider's secrets until now, with the one that it has from now on.
 func (e *Engine) secretsOf(ctx context.Context, label, secret string) (secretHistory, error) {
 	var h secretHistory
-	value, err := e.store.Setting(ctx, secretsSetting(label))
+	_, err := readSetting(ctx, e.store, secretsSetting(label), &h)
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, errForm):
+		e.log.Warn("a provider's earlier webhook secrets cannot be read and are forgotten", "provider", label, "error", err)
+		h = secretHistory{}
 	case err != nil:
 		return h, fmt.Errorf("engine: provider %q: its earlier webhook secrets could not be read: %w", label, err)
-	default:
-		if err := json.Unmarshal(value, &h); err != nil {
-			e.log.Warn("a provider's earlier webhook secrets cannot be read and are forgotten", "provider", label, "error", err)
-			h = secretHistory{}
-		}
 	}
 	if h.Salt == nil {
 		h.Salt = make([]byte, 16)
@@ -93,11 +89,7 @@ func (e *Engine) keepSecrets(ctx context.Context, r *running) {
 	if r.secrets.Sum == nil {
 		return
 	}
-	value, err := json.Marshal(r.secrets)
-	if err == nil {
-		err = e.store.PutSetting(ctx, secretsSetting(r.name), value)
-	}
-	if err != nil {
+	if err := e.putSetting(ctx, secretsSetting(r.name), r.secrets); err != nil {
 		e.log.Warn("the hash of a provider's webhook secret could not be kept", "provider", r.name, "error", err)
 	}
 }

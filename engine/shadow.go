@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -130,11 +128,7 @@ func (e *Engine) resumeShadow(ctx context.Context) {
 		return
 	}
 	var stored ShadowCounts
-	value, err := e.store.Setting(ctx, shadowSetting)
-	if err == nil {
-		err = json.Unmarshal(value, &stored)
-	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if _, err := readSetting(ctx, e.store, shadowSetting, &stored); err != nil {
 		e.log.Warn("the comparison with the shadow rules cannot be read and begins anew", "error", err)
 		stored = ShadowCounts{}
 	}

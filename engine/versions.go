@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,28 +59,19 @@ func (e *Engine) RulesHistory(ctx context.Context) ([]RulesVersion, error) {
 }
 
 func (e *Engine) versions(ctx context.Context) (versions []RulesVersion, err error) {
-	value, err := e.store.Setting(ctx, versionsSetting)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	if err := json.Unmarshal(value, &versions); err != nil {
-		return nil, fmt.Errorf("engine: the history of the rules: %w: %w", store.ErrCorrupt, err)
-	}
-	return versions, nil
+	_, err = readSetting(ctx, e.store, versionsSetting, &versions)
+	return versions, err
 }
 
 // RulesText returns the rules of a hash, whose decisions name it; ErrNotFound where none of it were ever in force.
 func (e *Engine) RulesText(ctx context.Context, hash string) (RulesText, error) {
-	value, err := e.store.Setting(ctx, rulesSetting(hash))
+	var stored storedRules
+	known, err := readSetting(ctx, e.store, rulesSetting(hash), &stored)
+	if err == nil && !known {
+		err = fmt.Errorf("%w: no rules %.64q were ever in force", ErrNotFound, hash)
+	}
 	if err != nil {
 		return RulesText{}, err
-	}
-	var stored storedRules
-	if err := json.Unmarshal(value, &stored); err != nil {
-		return RulesText{}, fmt.Errorf("engine: rules %s: %w: %w", hash, store.ErrCorrupt, err)
 	}
 	text := RulesText{Hash: hash, Masked: stored.Masked, Files: []routing.Text{}}
 	for _, f := range stored.Files {
@@ -127,16 +117,6 @@ func (e *Engine) keepTexts(ctx context.Context, s *state) error {
 		stored.Files = append(stored.Files, f)
 	}
 	return e.putSetting(ctx, rulesSetting(s.rules.Hash()), stored)
-}
-
-func (e *Engine) putSetting(ctx context.Context, name string, v any) error {
-	value, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	err = e.store.PutSetting(ctx, name, value)
-	e.checkStore(err)
-	return err
 }
 
 // secretsInClear are the values of secret attributes that are written out in the providers' configuration.
