@@ -5,10 +5,7 @@
 // executed is read from the ledger of a sandbox that speaks the control protocol of provider/sandbox, over HTTP:
 // any sandbox serves, not only ours.
 //
-//	suite, err := conformance.New(ctx, conformance.Config{Open: open, Sandbox: "http://127.0.0.1:4020"})
-//	for _, check := range suite.Checks() {
-//		t.Run(check.ID, func(t *testing.T) { check.Run(t.Context(), t) })
-//	}
+//	conformancetest.Run(t, conformance.Config{Open: open, Sandbox: "http://127.0.0.1:4020"})
 //
 // Suite.Report runs the same list outside go test, as `router conformance` does. The checks of one suite, and all
 // suites that share a sandbox, run one after the other: each empties the sandbox first.

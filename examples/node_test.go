@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cauce-pay/cauce/conformance"
+	"github.com/cauce-pay/cauce/conformance/conformancetest"
 	"github.com/cauce-pay/cauce/examples/plugin-go/sandbox"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin"
@@ -25,7 +26,7 @@ func TestConformanceOfNode(t *testing.T) {
 	}
 	server := httptest.NewServer(simulated)
 	t.Cleanup(server.Close)
-	suite, err := conformance.New(t.Context(), conformance.Config{
+	conformancetest.Run(t, conformance.Config{
 		Open: func(ctx context.Context) (provider.Provider, error) {
 			return plugin.Dir().Launch(ctx, provider.Spec{
 				Name: "acme", Plugin: filepath.Join("plugin-node", "plugin.mjs"), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -33,15 +34,4 @@ func TestConformanceOfNode(t *testing.T) {
 		},
 		Sandbox: server.URL,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, check := range suite.Checks() {
-		t.Run(check.ID, func(t *testing.T) {
-			if check.Verdict != "" {
-				t.Skip(check.Detail)
-			}
-			check.Run(t.Context(), t)
-		})
-	}
 }

@@ -60,10 +60,11 @@ var table = []room{
 	{packages: "plugins/internal/...", may: []string{"payment", "provider", "plugins/internal/..."}, never: []string{grpc, "engine/..."},
 		why: "what several plugins share is about providers' HTTP, nothing else"},
 	{packages: "plugins/*", may: []string{"payment", "provider", "provider/plugin", "plugins/internal/...", "plugins/*/sandbox"},
-		tests: []string{"conformance", "conformance/foreign", "provider/plugin/plugintest", "provider/sandbox/..."}, never: []string{"engine/...", pebble, hcl},
+		tests: []string{"conformance", "conformance/conformancetest", "conformance/foreign", "provider/plugin/plugintest", "provider/sandbox/..."}, never: []string{"engine/...", pebble, hcl},
 		why: "a plugin is built without the engine: it would be three times as large, and could come to need it"},
 	{packages: "conformance", may: []string{"payment", "provider"}, tests: []string{"provider/sandbox"}, bare: true,
 		never: []string{"testing"}, why: "it runs inside a command too, and judges whoever speaks the contract and the control protocol"},
+	{packages: "conformance/conformancetest", may: []string{"conformance"}, why: "the suite inside go test: it alone links testing"},
 	{packages: "conformance/foreign", bare: true,
 		why: "a second simulator of each provider: whatever it shared with the first, both could have wrong"},
 	{packages: "engine/routing", may: []string{"payment"}, never: []string{"provider/...", "engine/store/...", grpc, pebble, "net/http"},
@@ -80,14 +81,14 @@ var table = []room{
 	{packages: "engine/webhook", may: []string{"payment", "engine", "engine/routing", "engine/store", "internal/failpoint"},
 		tests: []string{"provider", "provider/providertest", "engine/store/pebblestore"}, never: []string{"engine/store/*", grpc, goPlugin, pebble, pgx},
 		why: "the engine speaks no HTTP; who wants webhooks puts this beside it"},
-	{packages: "cmd/router", may: []string{"..."}, never: []string{"conformance/foreign", "provider/providertest", "provider/plugin/plugintest", "provider/sandbox/sandboxtest", "engine/store/storetest"},
+	{packages: "cmd/router", may: []string{"..."}, never: []string{"conformance/conformancetest", "conformance/foreign", "provider/providertest", "provider/plugin/plugintest", "provider/sandbox/sandboxtest", "engine/store/storetest"},
 		tests: []string{"provider/providertest"}, why: "the one room that wires everything; test helpers stay out of what is shipped"},
 	{packages: "cmd/router/internal/...", may: []string{"payment", "provider", "engine", "engine/routing", "engine/store", "cmd/router/internal/...", "internal/failpoint"},
 		tests: []string{"provider/providertest", "engine/store/pebblestore", "provider/plugin"}, never: []string{grpc, pebble},
 		why: "the HTTP surface calls the engine and nothing below it"},
-	{packages: "examples", tests: []string{"conformance", "examples/*/sandbox", "provider", "provider/plugin"}, why: "it holds the examples' sources"},
+	{packages: "examples", tests: []string{"conformance", "conformance/conformancetest", "examples/*/sandbox", "provider", "provider/plugin"}, why: "it holds the examples' sources"},
 	{packages: "examples/*/sandbox", may: []string{"provider/sandbox", "payment"}, bare: true, why: "as a plugin's"},
-	{packages: "examples/*", may: []string{"payment", "provider", "provider/plugin", "examples/*/sandbox"}, tests: []string{"conformance", "provider/plugin/plugintest"},
+	{packages: "examples/*", may: []string{"payment", "provider", "provider/plugin", "examples/*/sandbox"}, tests: []string{"conformance", "conformance/conformancetest", "provider/plugin/plugintest"},
 		never: []string{"engine/...", pebble, hcl}, why: "an author copies it, and has nothing but the public packages"},
 	{packages: "bench", may: []string{"..."}, why: "it measures everything"},
 	{packages: "bench/stored", may: []string{"..."}, why: "it measures a router's start"},
@@ -161,7 +162,7 @@ func TestEveryRowHasAPackage(t *testing.T) {
 func TestTestingStaysInTests(t *testing.T) {
 	t.Parallel()
 	may := []string{
-		goPlugin, module + "/provider/plugin/plugintest", module + "/provider/sandbox/sandboxtest", module + "/engine/store/storetest",
+		goPlugin, module + "/provider/plugin/plugintest", module + "/provider/sandbox/sandboxtest", module + "/engine/store/storetest", module + "/conformance/conformancetest",
 	}
 	for _, p := range listPackages(t) {
 		if p.Standard || slices.Contains(may, p.ImportPath) {

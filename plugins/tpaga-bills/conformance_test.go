@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cauce-pay/cauce/conformance"
+	"github.com/cauce-pay/cauce/conformance/conformancetest"
 	"github.com/cauce-pay/cauce/conformance/foreign"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin/plugintest"
@@ -30,16 +31,5 @@ func TestConformanceForeign(t *testing.T) {
 func conforms(t *testing.T, c conformance.Config) {
 	t.Helper()
 	c.Open = func(context.Context) (provider.Provider, error) { return plugintest.Serve(t, New()), nil }
-	suite, err := conformance.New(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, check := range suite.Checks() {
-		t.Run(check.ID, func(t *testing.T) {
-			if check.Verdict != "" {
-				t.Skip(check.Detail)
-			}
-			check.Run(t.Context(), t)
-		})
-	}
+	conformancetest.Run(t, c)
 }
