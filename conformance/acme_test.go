@@ -286,8 +286,8 @@ func (p *acme) do(ctx context.Context, method, path string, header http.Header, 
 	}
 	req.Header = header
 	unwatch := func() bool { return false }
-	if p.has("hostile/trickle") { // whose patience is for the header only
-		unwatch = context.AfterFunc(ctx, cancel)
+	if end, ok := ctx.Deadline(); ok && p.has("hostile/trickle") { // it forgets the deadline once it has the header,
+		unwatch = time.AfterFunc(time.Until(end)+time.Second, cancel).Stop // which a busy machine may be late with
 	}
 	resp, err := p.http.Do(req)
 	unwatch()

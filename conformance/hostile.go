@@ -87,10 +87,11 @@ func hostileRules() []rule {
 					}
 				}
 			})
+			p, attempts := s.start("base_url", url), s.attempts(s.start())
 			ctx, cancel := s.within(shortPatience)
 			defer cancel()
 			started := time.Now()
-			s.neverTakenWithin(ctx, s.start("base_url", url))
+			s.neverTakenWithin(ctx, p, attempts)
 			if took := time.Since(started); took > shortPatience+grace {
 				s.errorf("it returned after %s", took.Round(time.Millisecond))
 			}
@@ -127,14 +128,14 @@ func hostileRules() []rule {
 func (s *scene) neverTaken(p provider.Provider) {
 	ctx, cancel := s.within(longPatience)
 	defer cancel()
-	s.neverTakenWithin(ctx, p)
+	s.neverTakenWithin(ctx, p, s.attempts(s.start()))
 	if p.Check(ctx) == nil {
 		s.errorf("Check succeeds")
 	}
 }
 
-func (s *scene) neverTakenWithin(ctx context.Context, p provider.Provider) {
-	for _, a := range s.attempts(s.start()) {
+func (s *scene) neverTakenWithin(ctx context.Context, p provider.Provider, attempts []provider.Attempt) {
+	for _, a := range attempts {
 		if o, err := p.Submit(ctx, a); err == nil && o.Status == provider.Succeeded {
 			s.errorf("%s by %s: it answers %q", a.Payment.Operation, a.Payment.Method, o.Status)
 		}
