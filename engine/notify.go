@@ -59,32 +59,36 @@ func sameSecret(a, b string) bool {
 	return a != "" && subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// retries says when the webhooks are tried again that could not be worked through.
+// retries are the webhooks that could not be worked through yet.
 type retries struct {
-	mu   sync.Mutex
-	next map[string]time.Time // by id
+	mu sync.Mutex
+	of map[string]retry // by id
 }
 
-func (r *retries) at(id string) time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.next[id]
+type retry struct {
+	at    time.Time // when it is tried again
+	tries int       // so far
 }
 
-func (r *retries) later(id string, t time.Time) time.Time {
+func (r *retries) get(id string) retry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.next == nil {
-		r.next = map[string]time.Time{}
+	return r.of[id]
+}
+
+func (r *retries) put(id string, next retry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[string]retry{}
 	}
-	r.next[id] = t
-	return t
+	r.of[id] = next
 }
 
 func (r *retries) forget(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.next, id)
+	delete(r.of, id)
 }
 
 // inboxPage bounds how many webhooks are read from the store at once.
@@ -108,20 +112,24 @@ func (e *Engine) readInbox(ctx context.Context) {
 		}
 		for _, n := range page {
 			after = n.ID
-			if at := e.retries.at(n.ID); at.After(e.now()) {
-				e.inbox.wakeAt(at)
+			again := e.retries.get(n.ID)
+			if again.at.After(e.now()) {
+				e.inbox.wakeAt(again.at)
 				continue
 			}
 			pass.Add(1)
 			e.work(e.inboxSlots, func() {
 				defer pass.Done()
-				err := e.readNotification(ctx, n)
+				err := e.readNotification(ctx, n, again.tries)
 				if errors.Is(err, errBusy) {
 					return // read again when the payment's turn is over
 				}
 				if err != nil {
 					e.log.Warn("a webhook could not be worked through yet", "provider", n.Provider, "error", err)
-					e.inbox.wakeAt(e.retries.later(n.ID, e.now().Add(e.pause(e.now().Sub(n.ReceivedAt), retryPause))))
+					now := e.now()
+					again = retry{at: now.Add(e.pause(now.Sub(n.ReceivedAt), retryPause)), tries: again.tries + 1}
+					e.retries.put(n.ID, again)
+					e.inbox.wakeAt(again.at)
 					return
 				}
 				failpoint.Pass(failpoint.NotificationApplied)
@@ -139,11 +147,17 @@ const (
 	inboxKeep = 7 * 24 * time.Hour
 	// inboxLag is how long a provider may not know yet what its own webhook is about.
 	inboxLag = 2 * time.Minute
+	// inboxTries is how often a webhook was tried, at least, before it is dropped for its age: as often as its pauses
+	// allow in inboxLag. A clock that jumps ahead ages it within a moment, but cuts one pause short, not all of them.
+	inboxTries = 9
 )
 
 // readNotification finds out what a webhook is about and looks that up. An error means: try again later.
-func (e *Engine) readNotification(ctx context.Context, n store.Notification) error {
+func (e *Engine) readNotification(ctx context.Context, n store.Notification, tries int) error {
 	r, age := e.provider(n.Provider), e.now().Sub(n.ReceivedAt)
+	if tries < inboxTries {
+		age = 0
+	}
 	switch {
 	case age > inboxKeep:
 		e.log.Warn("a webhook was dropped: its provider is gone or has not answered for too long", "provider", n.Provider, "age", age)

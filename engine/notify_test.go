@@ -92,6 +92,22 @@ func TestNotify(t *testing.T) {
 		}
 	})
 
+	t.Run("one that the clock, jumping ahead, ages before the provider knows what it is about is kept", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, one)
+		b.providers["acme"].SetRecovery(payment.Recovery{}).Script(providertest.Lose(provider.Succeeded)).HideFor(3)
+		b.start(t)
+		p := b.pay(t, "order-1")
+		b.notify(t, "acme", "ref-"+p.Attempts[0].Key)
+		until(t, "the provider is asked", func() bool { return len(b.providers["acme"].Lookups()) == 1 })
+		b.clock.Advance(time.Hour)
+		until(t, "it is asked until it knows", func() bool {
+			b.clock.Advance(time.Minute)
+			p, err := b.Get(t.Context(), p.ID)
+			return err == nil && p.Status == payment.Succeeded
+		})
+	})
+
 	t.Run("unreadable and foreign ones are dropped", func(t *testing.T) {
 		t.Parallel()
 		b := run(t, one)

@@ -42,7 +42,7 @@ var everywhere = []crash{
 	{point: failpoint.AttemptSent, action: "crash:150ms", fault: `"do":"delay","delay_ms":400`},
 	{point: failpoint.AttemptSent, action: "crash:150ms", fault: `"do":"delay_after","delay_ms":400`},
 	{point: failpoint.AnswerRead},
-	{point: failpoint.ResendStored, do: wait},
+	{point: failpoint.ResendStored, fault: `"do":"drop_before"`},
 	{point: failpoint.AnswerStored},
 	{point: failpoint.Acknowledging},
 	{point: failpoint.LookupSent, do: refresh},
