@@ -45,13 +45,13 @@ func (r *Rules) Match(req *payment.Request, now time.Time) string {
 	if matched == noRoute {
 		return ""
 	}
-	return r.routes[matched].name
+	return r.names[matched]
 }
 
 // match returns the first route whose condition holds, or noRoute, and why routes could not be computed.
 func (r *Rules) match(req *payment.Request, now time.Time) (route int, faults map[int]string) {
 	s := search{rules: r, req: req, now: now, found: noRoute}
-	s.visit(r.index)
+	s.visit(theRoot)
 	if s.e != nil {
 		r.release(s.e)
 	}

@@ -20,6 +20,9 @@ import (
 // randomRules writes conditions and payments over few values, so that they meet often.
 type randomRules struct{ *rand.Rand }
 
+// shops are texts that fit in a slot of a textTable, just fit, and do not.
+var shops = []string{"a", "b", "", "shop with a name of 27 char", "shop with a name of 28 chars", "shop with a name of 28 Chars"}
+
 func (r randomRules) pick(of ...string) string { return of[r.IntN(len(of))] }
 
 func (r randomRules) banks() string {
@@ -55,7 +58,7 @@ func (r randomRules) test() string {
 	case 10:
 		return "now.Hour() " + order + " " + strconv.Itoa(r.IntN(24))
 	case 11:
-		return "metadata.shop " + equal + " '" + r.pick("a", "b", "") + "'"
+		return "metadata.shop " + equal + " '" + r.pick(shops...) + "'"
 	case 12:
 		return r.pick("reference startsWith 'A'", "len(reference) > 1", "payer.bank == payee.bank", "amount > tax", "1 < amount < 20000")
 	case 13:
@@ -90,7 +93,7 @@ func (r randomRules) request() *payment.Request {
 		Payer: payment.Party{Bank: r.pick("", "1007", "1051", "9999"),
 			Document: payment.Document{Type: payment.DocumentType(r.pick("CC", "CE", "TI", ""))}},
 		Payee:    payment.Party{Bank: r.pick("", "1007")},
-		Metadata: map[string]string{"shop": r.pick("a", "b", "c", "")},
+		Metadata: map[string]string{"shop": r.pick(shops...)},
 	}
 	return &req
 }

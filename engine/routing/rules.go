@@ -23,7 +23,8 @@ type Rules struct {
 	tests      []Test
 	providers  []Provider
 	routes     []*route
-	index      *index
+	names      []string // of routes, beside each other: Match reads no more of a route
+	index      index
 	references map[string]*reference // what conditions may read
 	domains    domains
 	evaluators sync.Pool // of *evaluator
