@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
+	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/internal/failpoint"
 	"github.com/cauce-pay/cauce/payment"
@@ -42,6 +45,9 @@ func (e *Engine) follow(ctx context.Context, id string) error {
 	if err != nil || p.NextLookupAt.IsZero() || p.NextLookupAt.After(e.now()) {
 		return err // whoever had the turn has looked
 	}
+	if p, err = e.setRight(ctx, p); err != nil {
+		return err
+	}
 	if c := p.Current(); c != nil && c.Status == payment.AttemptProcessing {
 		if p, err = e.recover(ctx, p); err != nil || p.Current().Status == payment.AttemptProcessing {
 			return err
@@ -53,6 +59,29 @@ func (e *Engine) follow(ctx context.Context, id string) error {
 	}
 	_, err = e.look(ctx, p, decision, true)
 	return err
+}
+
+// setRight counts deadlines from now that are further away than a call may take: they were set while the clock was ahead.
+func (e *Engine) setRight(ctx context.Context, p *payment.Payment) (*payment.Payment, error) {
+	ahead := func(a payment.Attempt, now time.Time) bool { return a.DeadlineAt.Sub(now) > routing.MaxTimeout }
+	now := e.now()
+	if !slices.ContainsFunc(p.Attempts, func(a payment.Attempt) bool { return ahead(a, now) }) {
+		return p, nil
+	}
+	e.log.Warn("a payment's deadlines were set while the clock was ahead; they count from now", "payment", p.ID)
+	d, err := e.update(ctx, p, func(d *draft) {
+		for _, a := range d.p.Attempts {
+			if ahead(a, d.now) {
+				d.add(payment.EventLookup, payment.EventData{
+					Attempt: a.Number, Code: a.Code, Message: a.Message, DeadlineAt: d.now.Add(routing.MaxTimeout),
+				})
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d.p, nil
 }
 
 // look looks a payment up and, where its next look is due, sends it again if that may help: whoever takes the turn of
@@ -168,6 +197,9 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 	a := p.Current()
 	r, c := e.provider(a.Provider), e.capability(a.Provider, &p.Request)
 	if !r.knows(a) || c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt {
+		return false
+	}
+	if a.DeadlineAt.Before(a.StartedAt) { // see setRight: nobody knows how old it is
 		return false
 	}
 	bound := resendUnknown

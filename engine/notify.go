@@ -113,7 +113,7 @@ func (e *Engine) readInbox(ctx context.Context) {
 		for _, n := range page {
 			after = n.ID
 			again := e.retries.get(n.ID)
-			if again.at.After(e.now()) {
+			if wait := again.at.Sub(e.now()); wait > 0 && wait <= longestPause*5/4 { // else the clock was ahead
 				e.inbox.wakeAt(again.at)
 				continue
 			}
@@ -127,7 +127,7 @@ func (e *Engine) readInbox(ctx context.Context) {
 				if err != nil {
 					e.log.Warn("a webhook could not be worked through yet", "provider", n.Provider, "error", err)
 					now := e.now()
-					again = retry{at: now.Add(e.pause(now.Sub(n.ReceivedAt), retryPause)), tries: again.tries + 1}
+					again = retry{at: now.Add(e.pause(age(now, n.ReceivedAt), retryPause)), tries: again.tries + 1}
 					e.retries.put(n.ID, again)
 					e.inbox.wakeAt(again.at)
 					return
@@ -154,13 +154,13 @@ const (
 
 // readNotification finds out what a webhook is about and looks that up. An error means: try again later.
 func (e *Engine) readNotification(ctx context.Context, n store.Notification, tries int) error {
-	r, age := e.provider(n.Provider), e.now().Sub(n.ReceivedAt)
+	r, old := e.provider(n.Provider), e.now().Sub(n.ReceivedAt)
 	if tries < inboxTries {
-		age = 0
+		old = 0
 	}
 	switch {
-	case age > inboxKeep:
-		e.log.Warn("a webhook was dropped: its provider is gone or has not answered for too long", "provider", n.Provider, "age", age)
+	case old > inboxKeep:
+		e.log.Warn("a webhook was dropped: its provider is gone or has not answered for too long", "provider", n.Provider, "age", old)
 		return nil
 	case r == nil:
 		return errGone
@@ -183,7 +183,7 @@ func (e *Engine) readNotification(ctx context.Context, n store.Notification, tri
 	}
 	for _, q := range queries {
 		err := e.notified(ctx, r, q)
-		if errors.Is(err, errUnheardOf) && age > inboxLag {
+		if errors.Is(err, errUnheardOf) && old > inboxLag {
 			e.log.Warn("a webhook about nothing of ours was dropped", "provider", n.Provider)
 			continue
 		}

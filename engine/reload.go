@@ -23,7 +23,8 @@ type state struct {
 	// providers are those of the rules by label, and those that the payments under way may still need.
 	providers map[string]*running
 	facts     map[string]routing.ProviderFacts // by label, as they are now
-	stale     time.Time                        // when facts have to be read anew; zero = when something happens
+	read      time.Time                        // when facts were read
+	stale     time.Time                        // when they have to be read anew; zero = when something happens
 	rates     []routing.SuccessRate            // by which attempts are counted
 	lease     time.Duration                    // of a payment that is looked at
 }
@@ -43,7 +44,7 @@ func (e *Engine) routingFacts(s *state, now time.Time, paymentID string) routing
 // current returns the state as it is at that time.
 func (e *Engine) current(now time.Time) *state {
 	s := e.state.Load()
-	if !s.stale.IsZero() && !now.Before(s.stale) {
+	if !s.stale.IsZero() && (!now.Before(s.stale) || now.Before(s.read)) { // the clock may be put back
 		e.refreshFacts()
 		s = e.state.Load()
 	}
@@ -76,7 +77,7 @@ func (e *Engine) change(f func(*state)) {
 func (e *Engine) refreshFacts() { e.change(func(s *state) { s.readFacts(e.now()) }) }
 
 func (s *state) readFacts(now time.Time) {
-	s.stale = time.Time{}
+	s.read, s.stale = now, time.Time{}
 	s.facts = make(map[string]routing.ProviderFacts, len(s.providers))
 	for name, r := range s.providers {
 		facts, changesAt := r.facts(now)

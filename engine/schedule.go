@@ -18,6 +18,9 @@ const (
 	longestPauseWeek = time.Hour        // in the first week
 	longestPause     = 6 * time.Hour
 
+	// youngAtMost bounds the age of what began while the clock was ahead, for the pauses.
+	youngAtMost = 10 * time.Minute
+
 	// deadlineGrace is added to a call's deadline before anything is asked about an attempt whose call may,
 	// after a crash, still be running.
 	deadlineGrace = 2 * time.Second
@@ -39,11 +42,20 @@ func (e *Engine) nextLookup(d *draft, number int) time.Time {
 	if a.Status == payment.AttemptPending {
 		first = firstLookPending
 	}
-	next := d.now.Add(e.pause(d.now.Sub(a.StartedAt), first))
+	next := d.now.Add(e.pause(age(d.now, a.StartedAt), first))
 	if end := e.windowEnd(d.p, a); a.Status == payment.AttemptInDoubt && end.After(d.now) && end.Before(next) {
 		next = end
 	}
 	return next
+}
+
+// age returns how old something is that began at a time. Where that is still to come the clock was ahead then, and nobody
+// knows: it counts as young.
+func age(now, began time.Time) time.Duration {
+	if began.After(now) {
+		return min(began.Sub(now), youngAtMost)
+	}
+	return now.Sub(began)
 }
 
 // pause returns how long to wait before something of that age is tried again: half of its age, at least first, give
@@ -67,7 +79,7 @@ func longest(age time.Duration) time.Duration {
 }
 
 // hasten brings the looks forward that are further away than the schedule ever sets them: they were set while the
-// clock was ahead.
+// clock was ahead. So were, perhaps, the ends of leases; those of what is due now it ends.
 func (e *Engine) hasten(ctx context.Context) {
 	now := e.now()
 	for _, status := range []payment.Status{payment.Processing, payment.Pending, payment.InDoubt} {
@@ -80,7 +92,7 @@ func (e *Engine) hasten(ctx context.Context) {
 			}
 			for _, p := range page.Payments {
 				a := p.Current()
-				if a == nil || p.NextLookupAt.Sub(now) <= longest(now.Sub(a.StartedAt))*5/4 {
+				if wait := p.NextLookupAt.Sub(now); a == nil || wait > 0 && wait <= longest(age(now, a.StartedAt))*5/4 {
 					continue
 				}
 				p.NextLookupAt = now

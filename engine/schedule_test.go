@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/providertest"
 )
@@ -32,6 +34,69 @@ func TestClockThatWasAhead(t *testing.T) {
 	right.becomes(t, p.ID, "succeeded")
 	if at := right.clock.Now(); at.Sub(epoch) != time.Minute {
 		t.Errorf("the clock shows %s", at)
+	}
+}
+
+// aheadBy starts a router whose clock is days ahead.
+func aheadBy(t *testing.T, days time.Duration, steps ...providertest.Step) *bundle {
+	t.Helper()
+	b := setup(t, one)
+	b.providers["acme"].Script(steps...)
+	b.clock.Advance(days * 24 * time.Hour)
+	return b
+}
+
+// corrected is the next router, whose clock is right.
+func (b *bundle) corrected(t *testing.T) *bundle {
+	t.Helper()
+	right := b.crash(t)
+	right.clock = providertest.NewClock(epoch)
+	return right
+}
+
+// A hand-over whose router died while the clock was ahead is taken up once its call cannot be running any more.
+func TestHandOverWhileClockWasAhead(t *testing.T) {
+	t.Parallel()
+	var right *bundle
+	step := providertest.Approve()
+	b := aheadBy(t, 10, step)
+	step.After = func(provider.Attempt) { right = b.corrected(t) }
+	b.providers["acme"] = providertest.New("acme").Script(step)
+	b.start(t)
+	p := b.pay(t, "order-1")
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	right.start(t)
+	until(t, "it is taken up", func() bool {
+		right.clock.Advance(time.Second)
+		p, err := right.Get(t.Context(), p.ID)
+		return err == nil && p.Status == payment.Succeeded
+	})
+	if waited := right.clock.Now().Sub(epoch); waited < routing.MaxTimeout || waited > 2*routing.MaxTimeout {
+		t.Errorf("after %s", waited)
+	}
+}
+
+// How old an attempt is that began while the clock was ahead nobody knows: its provider may have forgotten its key.
+func TestNoResendOfWhatBeganWhileClockWasAhead(t *testing.T) {
+	t.Parallel()
+	b := aheadBy(t, 3, providertest.LoseBefore())
+	b.providers["acme"].SetRecovery(payment.Recovery{ResendSameKey: true})
+	b.providers["acme"].FailLookups(provider.Errorf(provider.CodeUnavailable, "it is down"))
+	b.start(t)
+	p := b.pay(t, "order-1")
+	right := b.corrected(t)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	right.start(t)
+	sent := len(b.providers["acme"].Submits())
+	for range 20 {
+		right.lookedAgain(t, p.ID)
+	}
+	if again := len(b.providers["acme"].Submits()); again != sent {
+		t.Errorf("it is sent again, for the %dth time", again)
 	}
 }
 

@@ -170,8 +170,8 @@ func (w *universe) jumpClock() {
 			back = between(r, time.Minute, 20*time.Minute)
 		}
 		ahead := time.Duration(0)
-		if w.far && chance(r, 30) {
-			ahead = between(r, 30*time.Minute, 90*time.Minute)
+		if w.far && chance(r, 50) {
+			ahead = between(r, 30*time.Minute, 10*24*time.Hour)
 		}
 		w.skew.Store(int64(between(r, 0, 20*time.Second) - back + ahead))
 	}

@@ -12,11 +12,12 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// Bounds of a provider's timeout.
+// MaxTimeout is the greatest timeout that a provider may have.
+const MaxTimeout = 5 * time.Minute
+
 const (
 	defaultTimeout = 20 * time.Second
 	minTimeout     = time.Second
-	maxTimeout     = 5 * time.Minute
 )
 
 // Provider is one provider block. Printed or logged, it shows its name and plugin only.
@@ -93,7 +94,7 @@ func (l *loader) readProvider(b *hcl.Block) {
 	}
 	if a := content.Attributes["timeout"]; a != nil {
 		if text, ok := l.text(a.Name, a.Expr); ok {
-			p.Timeout = l.duration(a.Name, a.Expr, text, minTimeout, maxTimeout)
+			p.Timeout = l.duration(a.Name, a.Expr, text, minTimeout, MaxTimeout)
 		}
 	}
 	if a := content.Attributes["notification_secret"]; a != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -54,6 +55,18 @@ type message struct {
 	At      time.Time `json:"at,omitzero"`  // when it happened; zero = not known
 	Due     time.Time `json:"due,omitzero"` // of its next try; zero = at once
 	closed  bool      // it was accepted or given up
+}
+
+// wait returns how long it is until the next try; what is further away than a pause lasts was set while the clock was ahead.
+func (m *message) wait(now time.Time) time.Duration {
+	longest := storePause
+	if m.Tries > 0 {
+		longest = retries[m.Tries-1] * 11 / 10
+	}
+	if wait := m.Due.Sub(now); wait > 0 && wait <= longest {
+		return wait
+	}
+	return 0
 }
 
 // id is the webhook-id: the same for every try and after every crash.
@@ -173,8 +186,11 @@ func (t *target) wait(ctx context.Context, events <-chan store.FeedEvent) bool {
 	var due chan struct{}
 	if heads := t.heads(); len(heads) > 0 {
 		due = make(chan struct{})
-		first := slices.MinFunc(heads, func(a, b []*message) int { return a[0].Due.Compare(b[0].Due) })
-		defer t.Clock.AfterFunc(first[0].Due.Sub(t.Clock.Now()), func() { close(due) })()
+		now, first := t.Clock.Now(), time.Duration(math.MaxInt64)
+		for _, group := range heads {
+			first = min(first, group[0].wait(now))
+		}
+		defer t.Clock.AfterFunc(first, func() { close(due) })()
 	}
 	select {
 	case event := <-events:
@@ -224,7 +240,7 @@ func (t *target) heads() [][]*message {
 // round sends what is due, the longest due first, and tells whether there was anything.
 func (t *target) round(ctx context.Context) bool {
 	now := t.Clock.Now()
-	ready := slices.DeleteFunc(t.heads(), func(group []*message) bool { return group[0].Due.After(now) })
+	ready := slices.DeleteFunc(t.heads(), func(group []*message) bool { return group[0].wait(now) > 0 })
 	if len(ready) == 0 {
 		return false
 	}

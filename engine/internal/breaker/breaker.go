@@ -30,7 +30,8 @@ type Breaker struct {
 	failures []time.Time // since the last success, the oldest first
 	open     bool
 	until    time.Time // the end of the cool-off
-	trial    bool      // a call that began after it is under way
+	coolOff  time.Duration
+	trial    bool // a call that began after it is under way
 }
 
 // State returns the state at a time. A trial that is under way leaves it open to all others.
@@ -40,10 +41,17 @@ func (b *Breaker) State(now time.Time) State {
 	switch {
 	case !b.open:
 		return Closed
-	case b.trial || now.Before(b.until):
+	case b.trial || b.rests(now):
 		return Open
 	}
 	return HalfOpen
+}
+
+// rests reports whether the cool-off goes on. One that ends later than it could have begun now began while the clock was
+// ahead, and is over.
+func (b *Breaker) rests(now time.Time) bool {
+	left := b.until.Sub(now)
+	return left > 0 && left <= b.coolOff
 }
 
 // Until returns when an open breaker's cool-off ends; zero where it is not open, or where a trial decides.
@@ -61,7 +69,7 @@ func (b *Breaker) Until() time.Time {
 func (b *Breaker) Begin(now time.Time) (changed, held bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.open || b.trial || now.Before(b.until) {
+	if !b.open || b.trial || b.rests(now) {
 		return false, b.trial
 	}
 	b.trial = true
@@ -108,6 +116,6 @@ func (b *Breaker) Failed(now time.Time, s Settings) (changed bool) {
 			return false
 		}
 	}
-	b.failures, b.open, b.trial, b.until = nil, true, false, now.Add(s.CoolOff)
+	b.failures, b.open, b.trial, b.until, b.coolOff = nil, true, false, now.Add(s.CoolOff), s.CoolOff
 	return true
 }

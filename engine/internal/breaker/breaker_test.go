@@ -31,6 +31,9 @@ func TestBreaker(t *testing.T) {
 		"calls that began before it opened say nothing": {
 			{0, "fail", Closed}, {0, "fail", Closed}, {0, "fail", Open}, {1, "ok", Open}, {29, "fail", Open}, {30, "", HalfOpen}, {30, "ok", HalfOpen},
 		},
+		"a cool-off that began while the clock was ahead is over": {
+			{100, "fail", Closed}, {100, "fail", Closed}, {100, "fail", Open}, {110, "", Open}, {0, "", HalfOpen}, {0, "begin", Open}, {1, "ok", Closed},
+		},
 		"a call that says nothing keeps the failures": {{0, "fail", Closed}, {1, "fail", Closed}, {2, "nothing", Closed}, {3, "fail", Open}},
 		"a trial that says nothing leaves it to the next call": {
 			{0, "fail", Closed}, {0, "fail", Closed}, {0, "fail", Open}, {30, "begin", Open}, {31, "nothing", HalfOpen}, {32, "begin", Open},
