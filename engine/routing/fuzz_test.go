@@ -50,6 +50,9 @@ func checkDiagnostics(t *testing.T, content string, ds Diagnostics) {
 
 func FuzzLoad(f *testing.F) {
 	seed(f, func(content string) { f.Add(content) })
+	for _, content := range []string{"/*\n/*\n", "a = <<X\n\n\nb = <<X\n", `a = "$${$${$%%{%`, "a = \"\na = \"\n", "a = <<X\n/*\nX"} {
+		f.Add(content)
+	}
 	f.Fuzz(func(t *testing.T, content string) {
 		if strings.Contains(content, secret) {
 			t.Skip()

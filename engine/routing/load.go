@@ -123,7 +123,7 @@ func (s *source) declares() bool {
 func (l *loader) parse(s *source) hcl.Blocks {
 	body, ds := s.parse()
 	if ds.HasErrors() {
-		l.unreadable = append(l.unreadable, ds...)
+		l.unreadable = append(l.unreadable, ds[:min(len(ds), maxDiagnostics-len(l.unreadable))]...)
 	}
 	if len(l.unreadable) > 0 {
 		return nil

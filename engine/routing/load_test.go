@@ -86,6 +86,29 @@ func TestLoad(t *testing.T) {
 			t.Errorf("got %v", ds)
 		}
 	})
+	t.Run("files with many mistakes", func(t *testing.T) {
+		t.Parallel()
+		content := strings.Repeat("a = \"\n", maxDiagnostics-1)
+		r, ds := Load(writeFiles(t, map[string]string{"10.hcl": content, "20.hcl": content, "30.hcl": content}), nil)
+		if r != nil || len(ds) != maxDiagnostics {
+			t.Errorf("%d diagnostics", len(ds))
+		}
+	})
+	t.Run("a line with many mistakes", func(t *testing.T) {
+		t.Parallel()
+		s := newSource("routing.hcl", []byte(strings.Repeat("$,", 2*maxDiagnostics)))
+		if _, ds := s.parse(); len(ds) != maxDiagnostics {
+			t.Errorf("%d diagnostics", len(ds))
+		}
+	})
+	t.Run("what looks like a comment that is not closed", func(t *testing.T) {
+		t.Parallel()
+		mustLoad(t, "# /*\n// /*\n/* /* */\nlocals {\n  a = \"/*${\"/*\"}\" # /*\n  b = <<X\n/*\nX\n}\nroute \"r\" {\n  reject = \"${local.a}${local.b}\"\n}\n# /*")
+	})
+	t.Run("a heredoc of as many lines as there may be", func(t *testing.T) {
+		t.Parallel()
+		mustLoad(t, "locals {\n  a = <<X\n"+strings.Repeat("a\n", maxStringPieces)+"X\n}\n")
+	})
 	t.Run("warnings do not crowd out an error", func(t *testing.T) {
 		t.Parallel()
 		var b strings.Builder
@@ -415,6 +438,12 @@ func TestHostileFiles(t *testing.T) {
 		"chains as arguments":        {routeWhen("now.Format(" + strings.Repeat("1 < (", 60) + "amount > 1" + strings.Repeat(" ? 1 : 2) < 5", 60) + ") == ''"), "A layout must be a constant"},
 		"chains as keys":             {routeWhen("(" + strings.Repeat("1 < (", 60) + "amount > 1" + strings.Repeat(" ? 1 : 2) < 5", 60) + ") in metadata"), "A key must be a constant"},
 		"elvis in elvis":             {routeWhen(strings.Repeat("(", 60) + "true" + strings.Repeat(" ?: true)", 60)), "a ?: b is no part"},
+		"comments not closed":        {strings.Repeat("/*\n", large), "The comment is not closed"},
+		"a heredoc of many lines":    {local("<<X\n" + strings.Repeat("abc\n", large) + "X"), "String of too many pieces"},
+		"a heredoc of empty lines":   {local("<<-X\n" + strings.Repeat("\n", large) + "X"), "String of too many pieces"},
+		"a heredoc not closed":       {local("<<X\n" + strings.Repeat("\n", large)), "String of too many pieces"},
+		"heredocs not closed":        {local(strings.Repeat("<<X\n  a = ", large)), "String of too many pieces"},
+		"escapes":                    {local(`"` + strings.Repeat("$${", large) + `"`), "String of too many pieces"},
 		"a long list gone through":   {routeWhen("any(local.a, # == method)") + local("["+strings.Repeat(`"x",`, maxQuantified+1)+"]"), "List too long"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,10 +25,11 @@ const MaxFileBytes = 1 << 20
 // Further bounds of what is read. Nesting is bounded because HCL's parser recurses: a file of brackets would overflow the
 // stack, which no program survives.
 const (
-	maxFiles   = 1000
-	maxBytes   = 64 << 20 // of all files together
-	maxNesting = 64
-	maxDigits  = 40 // of a number
+	maxFiles        = 1000
+	maxBytes        = 64 << 20 // of all files together
+	maxNesting      = 64
+	maxDigits       = 40  // of a number
+	maxStringPieces = 500 // of a string: HCL joins them one by one, and each time copies what it has and what is left
 )
 
 // testSuffix ends the names of files that hold nothing but tests.
@@ -166,12 +167,26 @@ func (s *source) parse() (body *hclsyntax.Body, ds Diagnostics) {
 	if i := invalidUTF8(s.content); i >= 0 {
 		return nil, Diagnostics{span{s, i, i + 1}.diagnostic(Error, "Not UTF-8", "Rules are text in UTF-8.")}
 	}
-	tokens, _ := hclsyntax.LexConfig(s.content, s.name, hcl.InitialPos)
+	tokens, unclosed := s.lex()
 	if at, summary, detail := refuseTokens(tokens); summary != "" {
 		return nil, Diagnostics{s.span(at).diagnostic(Error, summary, detail)}
 	}
+	if unclosed != nil {
+		return nil, Diagnostics{unclosed.diagnostic(Error, "The comment is not closed", "Write */ where it ends.")}
+	}
 	file, faults := hclsyntax.ParseConfig(s.content, s.name, hcl.InitialPos)
 	return file.Body.(*hclsyntax.Body), s.diagnostics(faults)
+}
+
+// lex takes the file apart, up to a comment that is not closed. HCL's scanner would look for its end from each /* in it
+// on, so that the end of a comment is put behind the file for it to find.
+func (s *source) lex() (tokens hclsyntax.Tokens, unclosed *span) {
+	tokens, _ = hclsyntax.LexConfig(append(slices.Clip(s.content), "\n*/"...), s.name, hcl.InitialPos)
+	beyond := slices.IndexFunc(tokens, func(t hclsyntax.Token) bool { return t.Range.End.Byte > len(s.content) })
+	if start := tokens[beyond].Range.Start.Byte; bytes.HasPrefix(tokens[beyond].Bytes, []byte("/*")) {
+		unclosed = &span{s, start, start + len("/*")}
+	}
+	return tokens[:beyond], unclosed
 }
 
 func invalidUTF8(b []byte) int {
@@ -188,10 +203,10 @@ func invalidUTF8(b []byte) int {
 // span returns the place of one of HCL's ranges.
 func (s *source) span(r hcl.Range) span { return span{s, r.Start.Byte, r.End.Byte} }
 
-// diagnostics converts HCL's.
+// diagnostics converts HCL's, as many as are reported: to make one takes as long as its line is.
 func (s *source) diagnostics(faults hcl.Diagnostics) Diagnostics {
 	var ds Diagnostics
-	for _, f := range faults {
+	for _, f := range faults[:min(len(faults), maxDiagnostics)] {
 		at := span{source: s}
 		if f.Subject != nil {
 			at = s.span(*f.Subject)
@@ -222,6 +237,7 @@ func refuseTokens(tokens hclsyntax.Tokens) (at hcl.Range, summary, detail string
 	type level struct {
 		closer hclsyntax.TokenType
 		steps  int
+		pieces int // of a string
 	}
 	levels := []level{{closer: hclsyntax.TokenCBrace}}
 	depth := 0
@@ -255,7 +271,11 @@ func refuseTokens(tokens hclsyntax.Tokens) (at hcl.Range, summary, detail string
 		case hclsyntax.TokenNewline, hclsyntax.TokenComment:
 			// Between brackets other than braces a newline separates nothing.
 			separates = top.closer == hclsyntax.TokenCBrace && t.Bytes[len(t.Bytes)-1] == '\n'
-		case hclsyntax.TokenEqual, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenComma, hclsyntax.TokenEOF:
+		case hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit:
+			if top.pieces++; top.pieces > maxStringPieces {
+				return t.Range, "String of too many pieces", fmt.Sprintf("There may be %d. Each line is one, and each $ and %% begins one.", maxStringPieces)
+			}
+		case hclsyntax.TokenEqual, hclsyntax.TokenComma, hclsyntax.TokenEOF:
 		default:
 			top.steps++
 			depth++
