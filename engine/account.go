@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,14 +17,16 @@ import (
 	"github.com/cauce-pay/cauce/provider"
 )
 
-// account tells which account at which payment company a provider's label stands for, and since when. An attempt that
-// was handed over before stands in the books of another one: that this one does not know it proves nothing, and it must
-// not be sent to it.
+// account tells which account at which payment company a provider's label stands for. An attempt that was handed over to
+// another one stands in that one's books: that this one does not know it proves nothing, and it must not be sent to it.
 type account struct {
 	Salt  []byte    `json:"salt"`
 	Sum   []byte    `json:"sum"`   // of plugin and configuration
-	Since time.Time `json:"since"` // zero = from the first
+	Since time.Time `json:"since"` // when it took the label over from another one; zero = it is the first
 }
+
+// id is what attempts are told apart by.
+func (a account) id() string { return hex.EncodeToString(a.Sum[:8]) }
 
 func accountSetting(label string) string { return "account/" + label }
 
@@ -42,6 +45,9 @@ func (e *Engine) identify(ctx context.Context, block routing.Provider, config pr
 	if !known {
 		now.Salt = make([]byte, 16)
 		e.read(now.Salt)
+		if err := e.putSetting(ctx, accountSetting(block.Name), account{Salt: now.Salt}); err != nil { // before an id is made with it
+			return account{}, false, fmt.Errorf("engine: provider %q: what it is told apart by could not be kept: %w", block.Name, err)
+		}
 	}
 	sum := hmac.New(sha256.New, now.Salt)
 	if err := json.NewEncoder(sum).Encode([]any{filepath.Base(block.Plugin), config}); err != nil {
@@ -62,8 +68,7 @@ func (r *running) inForce(now time.Time) {
 	r.secrets.inForce(now)
 }
 
-// keepIdentity writes down what a provider that is in force is told apart by. Should that fail, the next start takes the
-// account for a new one (see unsettle), which is the safe side.
+// keepIdentity writes down what a provider that is in force is told apart by.
 func (e *Engine) keepIdentity(ctx context.Context, r *running) {
 	if err := e.keepAccount(ctx, r); err != nil {
 		e.log.Warn("what a provider's label stands for could not be kept", "provider", r.name, "error", err)
@@ -73,28 +78,31 @@ func (e *Engine) keepIdentity(ctx context.Context, r *running) {
 
 // keepAccount writes down what a label stands for.
 func (e *Engine) keepAccount(ctx context.Context, r *running) error {
-	value, same, err := e.accountKept(ctx, r)
-	if err != nil || same {
-		return err
+	var kept account
+	if _, err := readSetting(ctx, e.store, accountSetting(r.name), &kept); err == nil && bytes.Equal(kept.Sum, r.account.Sum) && kept.Since.Equal(r.account.Since) {
+		return nil
 	}
-	return e.store.PutSetting(ctx, accountSetting(r.name), value)
-}
-
-// accountKept returns what is to be written down of what a label stands for, and whether that is so already.
-func (e *Engine) accountKept(ctx context.Context, r *running) (value []byte, same bool, err error) {
-	if value, err = json.Marshal(r.account); err != nil {
-		return nil, false, err
-	}
-	stored, err := e.store.Setting(ctx, accountSetting(r.name))
-	if errors.Is(err, ErrNotFound) {
-		err = nil
-	}
-	return value, bytes.Equal(stored, value), err
+	return e.putSetting(ctx, accountSetting(r.name), r.account)
 }
 
 // knows reports whether an attempt was handed over to the account that its provider's label stands for now.
 func (r *running) knows(a *payment.Attempt) bool {
-	return r != nil && !a.StartedAt.Before(r.account.Since)
+	return r != nil && a.Account == r.account.id()
+}
+
+// holder returns the provider that an attempt which is about to be handed over was meant for: after a reload that may be
+// one that was replaced, and is closed once the hand-overs to it have ended.
+func (e *Engine) holder(a *payment.Attempt) *running {
+	s := e.state.Load()
+	if r := s.providers[a.Provider]; r.knows(a) {
+		return r
+	}
+	for _, r := range s.replaced {
+		if r.name == a.Provider && r.knows(a) {
+			return r
+		}
+	}
+	return nil
 }
 
 // handedElsewhere reports that it was not.
@@ -103,14 +111,3 @@ func (e *Engine) handedElsewhere(a *payment.Attempt) bool { return !e.provider(a
 // errElsewhere is what an answer of another account amounts to.
 var errElsewhere = provider.Errorf(provider.CodeUnknown,
 	"the provider's configuration or plugin was changed after the hand-over: what it does not know now proves nothing")
-
-// unsettle makes the store say, before a provider comes into force, that its label stands for an account that nobody
-// knows. Were the new one used and then not written down (a failed write, a crash), a way back to the old one would take
-// what the old one does not know for proof.
-func (e *Engine) unsettle(ctx context.Context, r *running) error {
-	_, same, err := e.accountKept(ctx, r)
-	if err != nil || same && !r.otherAccount {
-		return err
-	}
-	return e.putSetting(context.WithoutCancel(ctx), accountSetting(r.name), account{Salt: r.account.Salt})
-}

@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +19,8 @@ func atURL(rules, url string) string {
 }
 
 // moveAccount starts an engine, makes a payment, and has acme's label stand for another account from then on: by a
-// reload or by a restart.
-func moveAccount(t *testing.T, rules string, byReload bool, script func(p *providertest.Provider, first bool)) (*bundle, *launcher, *payment.Payment) {
+// reload or by a restart, later by the clock, which may have been put back.
+func moveAccount(t *testing.T, rules string, byReload bool, later time.Duration, script func(p *providertest.Provider, first bool)) (*bundle, *launcher, *payment.Payment) {
 	t.Helper()
 	l := &launcher{started: map[string][]*providertest.Provider{}}
 	l.script = func(p *providertest.Provider) {
@@ -32,7 +34,7 @@ func moveAccount(t *testing.T, rules string, byReload bool, script func(p *provi
 	b.configure = func(c *engine.Config) { c.Plugins, c.Rules = l, path }
 	b.start(t)
 	p := b.pay(t, "order-1")
-	b.clock.Advance(time.Millisecond)
+	b.clock.Advance(later)
 	rewrite(t, path, atURL(rules, "https://b.example"))
 	if byReload {
 		b.reload(t)
@@ -53,10 +55,12 @@ func TestAnotherAccountUnderTheSameLabel(t *testing.T) {
 		{"proves no absence", two, payment.Recovery{LookupByKey: true, AbsentAfter: payment.Duration(time.Minute)}},
 		{"fails no payment", one, payment.Recovery{LookupByKey: true, AbsentAfter: payment.Duration(time.Minute)}},
 	} {
-		for how, byReload := range map[string]bool{"reload": true, "restart": false} {
+		for how, later := range map[string]time.Duration{
+			"reload": time.Millisecond, "restart": time.Millisecond, "reload with the clock put back": -time.Minute, "restart with the clock put back": -time.Minute,
+		} {
 			t.Run(c.name+" after a "+how, func(t *testing.T) {
 				t.Parallel()
-				b, l, p := moveAccount(t, c.rules, byReload, func(p *providertest.Provider, first bool) {
+				b, l, p := moveAccount(t, c.rules, strings.HasPrefix(how, "reload"), later, func(p *providertest.Provider, first bool) {
 					p.SetRecovery(c.recovery)
 					if p.Always(providertest.Approve()); first && p.Info().Name == "acme" {
 						p.Always(providertest.Lose(provider.Succeeded))
@@ -87,10 +91,43 @@ func TestAnotherAccountUnderTheSameLabel(t *testing.T) {
 	}
 }
 
+// A reload that gives the label to another account between a payment's decision and its hand-over: it goes to the account
+// that it was decided for.
+func TestAccountChangesBeforeTheHandOver(t *testing.T) {
+	t.Parallel()
+	l := &launcher{started: map[string][]*providertest.Provider{}}
+	l.script = func(p *providertest.Provider) {
+		p.SetInfo(func(i *provider.Info) {
+			i.Config = provider.Schema{{Name: "base_url", Type: provider.String, Doc: "the account"}}
+		})
+		p.Always(providertest.Approve())
+	}
+	path := writeRules(t, atURL(one, "https://a.example"))
+	b := setup(t, "")
+	var once sync.Once
+	b.configure = func(c *engine.Config) {
+		c.Plugins, c.Rules = l, path
+		c.Store = &lateStore{c.Store, func() {
+			once.Do(func() {
+				rewrite(t, path, atURL(one, "https://b.example"))
+				if err := b.Reload(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}}
+	}
+	b.start(t)
+	for n, order := range []string{"order-1", "order-2"} {
+		if p := b.pay(t, order); p.Status != payment.Succeeded || l.of("acme")[n].Moved(p.ID) != 1 {
+			t.Errorf("%s is %s: %+v", order, p.Status, p.Attempts)
+		}
+	}
+}
+
 // The list of banks of the account before says nothing about the new one's.
 func TestBanksOfAnotherAccount(t *testing.T) {
 	t.Parallel()
-	b, _, p := moveAccount(t, one, false, func(p *providertest.Provider, first bool) {
+	b, _, p := moveAccount(t, one, false, time.Millisecond, func(p *providertest.Provider, first bool) {
 		p.Always(providertest.Approve())
 		if first {
 			p.SetBanks(provider.Bank{Code: request().Payer.Bank, Name: "A"}, provider.Bank{Code: "1099", Name: "B"})

@@ -46,12 +46,13 @@ func (e *Engine) handOver(ctx context.Context, p *payment.Payment, decision *pay
 // whoever goes away; and it never begins after that, when somebody else may have taken the attempt up.
 func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payment.Decision, resend bool) answer {
 	a := p.Current()
-	r := e.provider(a.Provider)
-	if r == nil {
-		return answer{err: provider.Errorf(provider.CodeUnavailable, "provider %q is not configured any more", a.Provider)}
-	}
-	if resend && !r.knows(a) {
+	r := e.holder(a)
+	switch {
+	case r != nil:
+	case resend:
 		return answer{err: errElsewhere}
+	default:
+		return answer{err: provider.Errorf(provider.CodeUnavailable, "provider %q was changed or taken out of the rules before the hand-over", a.Provider)}
 	}
 	left := min(r.timeout, a.DeadlineAt.Sub(e.now()))
 	if left <= 0 {

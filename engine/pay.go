@@ -154,7 +154,7 @@ func (e *Engine) startNext(d *draft, decision *payment.Decision) bool {
 func (e *Engine) startAttempt(d *draft, r *running, why string) bool {
 	deadline := d.now.Add(r.timeout)
 	d.add(payment.EventAttemptStarted, payment.EventData{
-		Attempt: len(d.p.Attempts) + 1, Provider: r.name, Key: e.newAttemptKey(), DeadlineAt: deadline, Message: why,
+		Attempt: len(d.p.Attempts) + 1, Provider: r.name, Key: e.newAttemptKey(), Account: r.account.id(), DeadlineAt: deadline, Message: why,
 	})
 	d.lookAt(deadline.Add(deadlineGrace))
 	return d.err == nil

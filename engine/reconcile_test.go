@@ -294,7 +294,7 @@ func TestReadStatement(t *testing.T) {
 // that another account was handed.
 func TestReconcileAnotherAccount(t *testing.T) {
 	t.Parallel()
-	b, _, p := moveAccount(t, one, true, func(*providertest.Provider, bool) {})
+	b, _, p := moveAccount(t, one, true, time.Millisecond, func(*providertest.Provider, bool) {})
 	line := lineOf(p, 1, provider.Pending)
 	line.Key, line.Amount = "", payment.Pesos(1)
 	b.wantClasses(t, b.reconcile(t, line), engine.TheirsOnly)

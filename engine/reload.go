@@ -22,6 +22,7 @@ type state struct {
 	loadedAt time.Time
 	// providers are those of the rules by label, and those that the payments under way may still need.
 	providers map[string]*running
+	replaced  []*running                       // by others of their labels; payments that are being handed over may still need them
 	facts     map[string]routing.ProviderFacts // by label, as they are now
 	read      time.Time                        // when facts were read
 	stale     time.Time                        // when they have to be read anew; zero = when something happens
@@ -133,7 +134,7 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) (err error) {
 			started = append(started, r)
 		}
 	}
-	if err := e.announce(ctx, before, next, started); err != nil {
+	if err := e.announce(ctx, before, next); err != nil {
 		_ = closeProviders(ctx, started)
 		return err
 	}
@@ -141,7 +142,9 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) (err error) {
 		for _, r := range started {
 			r.inForce(e.now())
 		}
+		former := append(slices.Clone(s.replaced), replaced...)
 		*s = *next
+		s.replaced = former
 		for _, block := range s.rules.Providers() {
 			s.providers[block.Name].terms.Store(&block)
 		}
@@ -163,34 +166,24 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) (err error) {
 	return nil
 }
 
-// announce makes durable what has to be before new rules come into force: who does it, which they are, and that the
-// providers that were started may stand for other accounts than until now.
-func (e *Engine) announce(ctx context.Context, before, next *state, started []*running) error {
+// announce makes durable what has to be before new rules come into force: who does it, and which they are.
+func (e *Engine) announce(ctx context.Context, before, next *state) error {
 	act := AuditEntry{Act: ActReload, Before: before.rules.Hash(), After: next.rules.Hash()}
 	if err := e.record(ctx, act); err != nil {
 		return err
 	}
-	var err error
-	for _, r := range started {
-		err = errors.Join(err, e.unsettle(ctx, r))
-	}
-	if err == nil {
-		err = e.keepVersion(ctx, next)
-	}
+	err := e.keepVersion(ctx, next)
 	if err == nil {
 		return nil
 	}
 	e.notDone(ctx, act, err)
-	for _, r := range before.providers {
-		e.keepIdentity(context.WithoutCancel(ctx), r)
-	}
 	return fmt.Errorf("engine: the rules were not reloaded, because the store cannot be written: %w", err)
 }
 
 // drain closes the providers that new rules do not name any more, or have replaced, when no payment needs them.
 func (e *Engine) drain(gone, replaced []*running) {
 	e.busy.waitAll() // payments that began under the old rules
-	closing := replaced
+	closing := slices.Clone(replaced)
 	e.reloading.Lock() // which might take one up again
 	needed := map[string]bool{}
 	for _, r := range gone {
@@ -199,6 +192,7 @@ func (e *Engine) drain(gone, replaced []*running) {
 		}
 	}
 	e.change(func(s *state) {
+		s.replaced = slices.DeleteFunc(slices.Clone(s.replaced), func(r *running) bool { return slices.Contains(replaced, r) })
 		s.providers = maps.Clone(s.providers)
 		for _, r := range gone {
 			if s.providers[r.name] == r && !s.names(r.name) && !needed[r.name] {

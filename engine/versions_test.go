@@ -79,7 +79,7 @@ func TestRulesTextHoldsNoSecret(t *testing.T) {
 // A reload that the audit log cannot tell of did not happen, and nothing says that it did.
 func TestReloadThatCannotBeRecorded(t *testing.T) {
 	t.Parallel()
-	for _, setting := range []string{"account/acme", "rules_versions"} {
+	for _, setting := range []string{"rules_versions"} {
 		path := writeRules(t, one)
 		b, refuse := setup(t, one), false
 		b.configure = func(c *engine.Config) {

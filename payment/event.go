@@ -53,6 +53,7 @@ type EventData struct {
 	Attempt        int           `json:"attempt,omitzero"`         // the attempt that it is about
 	Provider       string        `json:"provider,omitzero"`
 	Key            string        `json:"key,omitzero"`            // attempt_started: the attempt's key
+	Account        string        `json:"account,omitzero"`        // attempt_started: as in Attempt
 	DeadlineAt     time.Time     `json:"deadline_at,omitzero"`    // attempt_started, and lookup where the attempt is sent again
 	AttemptStatus  AttemptStatus `json:"attempt_status,omitzero"` // attempt_ended, lookup: where the attempt stands now
 	Status         Status        `json:"status,omitzero"`         // resolved: what the person decided

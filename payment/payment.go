@@ -68,7 +68,9 @@ type Attempt struct {
 	Code      string        `json:"code,omitzero"`
 	Message   string        `json:"message,omitzero"`
 	Reference string        `json:"reference,omitzero"` // the provider's own id of it
-	StartedAt time.Time     `json:"started_at"`
+	// Account tells which account at the provider it was handed over to, as a fingerprint of plugin and configuration.
+	Account   string    `json:"account,omitzero"`
+	StartedAt time.Time `json:"started_at"`
 	// DeadlineAt is when the call that hands it over is given up at the latest: after a crash, nothing is
 	// asked about the attempt before then, because the call may still be running.
 	DeadlineAt time.Time `json:"deadline_at"`
@@ -198,7 +200,7 @@ func (p *Payment) startAttempt(e Event) error {
 	}
 	p.Attempts = append(p.Attempts, Attempt{
 		Number: d.Attempt, Provider: d.Provider, Key: d.Key, Status: AttemptProcessing,
-		StartedAt: e.At, DeadlineAt: d.DeadlineAt,
+		Account: d.Account, StartedAt: e.At, DeadlineAt: d.DeadlineAt,
 	})
 	p.Provider, p.ProviderReference, p.Action, p.Failure = d.Provider, "", nil, nil
 	return nil

@@ -94,9 +94,9 @@ func TestApplyChanges(t *testing.T) {
 		{event(payment.EventDecided, data{Decision: &payment.Decision{Route: "pse", Rules: "abc"}}), func(p *payment.Payment, _ time.Time) {
 			p.Route, p.Rules = "pse", "abc"
 		}},
-		{event(payment.EventAttemptStarted, data{Attempt: 1, Provider: "acme", Key: "key-1", DeadlineAt: later}), func(p *payment.Payment, at time.Time) {
+		{event(payment.EventAttemptStarted, data{Attempt: 1, Provider: "acme", Key: "key-1", Account: "a1", DeadlineAt: later}), func(p *payment.Payment, at time.Time) {
 			p.Provider = "acme"
-			p.Attempts = []payment.Attempt{{Number: 1, Provider: "acme", Key: "key-1", Status: payment.AttemptProcessing, StartedAt: at, DeadlineAt: later}}
+			p.Attempts = []payment.Attempt{{Number: 1, Provider: "acme", Key: "key-1", Account: "a1", Status: payment.AttemptProcessing, StartedAt: at, DeadlineAt: later}}
 		}},
 		{event(payment.EventAttemptEnded, data{Attempt: 1, AttemptStatus: payment.AttemptFailed, Code: "c", Message: "m", Reference: "ref-1"}),
 			func(p *payment.Payment, at time.Time) {
@@ -299,7 +299,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	t.Parallel()
 	in, out, failure := payIn(), payOut(), &payment.Failure{Code: "c", Message: "m", Field: "payer.bank"}
 	data := payment.EventData{
-		Payment: "pay_1", IdempotencyKey: "k", Request: &out, Attempt: 1, Provider: "acme", Key: "key-1", DeadlineAt: at,
+		Payment: "pay_1", IdempotencyKey: "k", Request: &out, Attempt: 1, Provider: "acme", Key: "key-1", Account: "a1", DeadlineAt: at,
 		AttemptStatus: payment.AttemptPending, Status: payment.Rejected, Code: "c", Message: "m", Reference: "ref",
 		Action: payment.Redirect("https://bank.example/?a=1&b=<2>"), ExpiresAt: at, Failure: failure, Field: "amount", Ours: "1.00", Theirs: "2.00", Note: "n",
 		Decision: &payment.Decision{
@@ -314,7 +314,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		Action: data.Action, Failure: failure, ExpiresAt: at, CreatedAt: at, UpdatedAt: at, Rules: "abc", NotifiedAt: at, Seq: 5, NextLookupAt: at,
 		Attempts: []payment.Attempt{{
 			Number: 1, Provider: "acme", Key: "key-1", Status: payment.AttemptPending, Code: "c", Message: "m", Reference: "ref",
-			StartedAt: at, DeadlineAt: at, EndedAt: at, URLGiven: true,
+			Account: "a1", StartedAt: at, DeadlineAt: at, EndedAt: at, URLGiven: true,
 		}},
 	}
 	for _, v := range []any{data, *data.Decision, p, p.Attempts[0], payment.Event{Seq: 1, Type: payment.EventCreated, At: at, Data: data}} {

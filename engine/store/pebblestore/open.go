@@ -21,7 +21,7 @@ import (
 )
 
 // formatVersion is what this program writes, and all that it reads. It rises when the records change.
-const formatVersion = 2
+const formatVersion = 3
 
 // Open opens the store in dir, and makes both when they do not exist. All leases have ended.
 //

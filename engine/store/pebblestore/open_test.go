@@ -143,19 +143,19 @@ func TestOpenRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(pebblestore.SetFormat(s, 3), s.Close()); err != nil {
+			if err := errors.Join(pebblestore.SetFormat(s, 4), s.Close()); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"newer program", "format 3", "reads 2"}},
+		}, []string{"newer program", "format 4", "reads 3"}},
 		"an older store": {func(t *testing.T, dir string) {
 			s, err := pebblestore.Open(dir, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(pebblestore.SetFormat(s, 1), s.Close()); err != nil {
+			if err := errors.Join(pebblestore.SetFormat(s, 2), s.Close()); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"older program", "format 1", "reads 2"}},
+		}, []string{"older program", "format 2", "reads 3"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -61,6 +61,7 @@ func (c *codec) attempt(a *payment.Attempt) {
 		c.time(9, &a.DeadlineAt)
 		c.time(10, &a.EndedAt)
 		c.flag(11, &a.URLGiven)
+		text(c, 12, &a.Account)
 	})
 }
 
@@ -138,6 +139,7 @@ func (c *codec) event(e *payment.Event) {
 	text(c, 20, &d.Ours)
 	text(c, 21, &d.Theirs)
 	text(c, 22, &d.Note)
+	text(c, 23, &d.Account)
 }
 
 func (c *codec) decision(d *payment.Decision) {
