@@ -16,7 +16,7 @@ import (
 
 func newDiffCmd() command {
 	return command{
-		name: "diff", args: "OLD NEW", summary: "say what other rules would decide differently, and about which payments",
+		name: "diff", disposable: true, args: "OLD NEW", summary: "say what other rules would decide differently, and about which payments",
 		details: "Both rules decide payments that are made up from the values and bounds in the conditions of both; with -f those\n" +
 			"that router export wrote, and with -server or -since those of a running router, too. Text that changes no decision is\n" +
 			"no difference. What the providers take is asked of their plugins, as NEW configures them; they call nobody, and one\n" +

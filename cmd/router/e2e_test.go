@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -155,6 +158,45 @@ func TestSecondSignal(t *testing.T) {
 	w.router.end(os.Interrupt)
 	if took := time.Since(began); took > stopTimeout/2 {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// A signal ends a command that only reads rules, also while it reads them.
+func TestSignalWhileReading(t *testing.T) {
+	t.Parallel()
+	const rules = "/dev/stdin"
+	for _, args := range [][]string{
+		{"validate", rules}, {"fmt", "-check", rules}, {"explain", "-c", rules, "-f", "payment.json"}, {"test", "-c", rules},
+		{"simulate", "-rules", rules, "-f", os.DevNull}, {"diff", rules, rules},
+	} {
+		for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+			t.Run(fmt.Sprint(args[0], " ", s), func(t *testing.T) {
+				t.Parallel()
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				c := exec.CommandContext(ctx, filepath.Join(binaries, "router"), args...)
+				in, err := c.StdinPipe()
+				if err == nil {
+					err = c.Start()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := in.Write(bytes.Repeat([]byte("\n"), 256<<10)); err != nil { // more than a pipe holds: it is being read
+					t.Error(err)
+				}
+				if err := c.Process.Signal(s); err != nil {
+					t.Error(err)
+				}
+				_ = c.Wait()
+				if ctx.Err() != nil {
+					t.Error("it went on")
+				}
+				if code := c.ProcessState.ExitCode(); code == exitOK {
+					t.Error("it did not say that it was interrupted")
+				}
+			})
+		}
 	}
 }
 

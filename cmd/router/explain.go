@@ -23,7 +23,7 @@ import (
 
 func newExplainCmd() command {
 	return command{
-		name: "explain", args: "[ID]", summary: "say which way a payment would go, and why",
+		name: "explain", disposable: true, args: "[ID]", summary: "say which way a payment would go, and why",
 		details: "It reads a payment request as POST /v1/payments takes it; it need not be complete. Or it takes a payment's ID\n" +
 			"and decides it again at its time, with the health of the providers that was recorded, by the rules of then, which\n" +
 			"the router has kept, or by others that -c names. What the providers take is asked of their plugins, which call\n" +

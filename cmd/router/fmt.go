@@ -15,7 +15,7 @@ import (
 
 func newFmtCmd() command {
 	return command{
-		name: "fmt", args: "[FILE]", summary: "write rules in their canonical form",
+		name: "fmt", disposable: true, args: "[FILE]", summary: "write rules in their canonical form",
 		details: "Of a directory it formats every *.hcl, and beside a file its _test.hcl too; - formats standard input to standard\n" +
 			"output. It prints the names of the files that it changes. Comments are kept, and the meaning stays the same.",
 		example: "  router fmt -check routing.hcl",

@@ -20,7 +20,7 @@ type streams struct {
 	out, err io.Writer
 }
 
-// action runs a command whose flags are parsed. ctx ends when the process is asked to end.
+// action runs a command whose flags are parsed. ctx ends when the process is asked to end; a disposable command's never.
 type action func(ctx context.Context, s streams, args []string) error
 
 // command is one thing that router can do.
@@ -31,6 +31,8 @@ type command struct {
 	details string // for its own help; may be empty
 	example string
 	setup   func(*flag.FlagSet) action // defines the flags
+	// disposable: it has nothing to finish, and a signal ends the process at once. The plugins that it started end with it.
+	disposable bool
 }
 
 func commands() []command {
@@ -131,6 +133,9 @@ func (c command) run(s streams, args []string) error {
 	}
 	if len(rest) > len(strings.Fields(c.args)) {
 		return usagef("router "+c.name+" -h", "%s: there is an argument too many: %q", c.name, rest[len(strings.Fields(c.args))])
+	}
+	if c.disposable {
+		return do(context.Background(), s, rest)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

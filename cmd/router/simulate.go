@@ -19,7 +19,7 @@ import (
 
 func newSimulateCmd() command {
 	return command{
-		name: "simulate", summary: "decide stored payments by other rules, and say what would change",
+		name: "simulate", disposable: true, summary: "decide stored payments by other rules, and say what would change",
 		details: "Payments come from a running router, or from a file that router export wrote. Each is decided at its time, with\n" +
 			"the health of the providers that was recorded; what they take is asked of the plugins, their lists of banks are\n" +
 			"not known. Nothing is paid. Costs are by the fees of the new rules.\n" + clientDetails,

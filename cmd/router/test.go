@@ -14,7 +14,7 @@ import (
 
 func newTestCmd() command {
 	return command{
-		name: "test", summary: "run the tests of the rules",
+		name: "test", disposable: true, summary: "run the tests of the rules",
 		details: "Tests are the test blocks of the rules, and those of *_test.hcl files: of a directory all of them, beside a\n" +
 			"file the one of its name. What the providers take is asked of their plugins, which call nobody; a provider whose\n" +
 			"plugin cannot be asked takes everything. It exits with 1 if a test fails or there is none.",

@@ -16,7 +16,7 @@ import (
 
 func newValidateCmd() command {
 	return command{
-		name: "validate", args: "[FILE]", summary: "check rules: a file, or a directory of *.hcl files",
+		name: "validate", disposable: true, args: "[FILE]", summary: "check rules: a file, or a directory of *.hcl files",
 		details: "Variables of the environment that are not set here are warnings: only serve needs them. What the\n" +
 			"providers take is asked of their plugins, which call nobody.\n" +
 			"It exits with 1 if there is an error.",
