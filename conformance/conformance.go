@@ -122,7 +122,7 @@ func New(ctx context.Context, c Config) (*Suite, error) {
 	s.raw = p.Info()
 	s.settings = settingsFor(s.raw.Config, c)
 	if err := p.Configure(ctx, s.settings); err != nil {
-		return nil, fmt.Errorf("conformance: the provider refuses its configuration: %w", err)
+		return nil, s.misconfigured(err)
 	}
 	s.info = p.Info()
 	if s.box.url == "" {
@@ -134,6 +134,11 @@ func New(ctx context.Context, c Config) (*Suite, error) {
 	counts, err := s.box.counts(ctx)
 	s.tokens = counts["token"] > 0
 	return s, err
+}
+
+// misconfigured is the error of a provider that refuses its configuration.
+func (s *Suite) misconfigured(err error) error {
+	return fmt.Errorf("conformance: the provider refuses its configuration: %s", s.hide(err.Error()))
 }
 
 // Info is what the provider declares, once configured.

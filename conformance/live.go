@@ -88,7 +88,7 @@ func newLive(ctx context.Context, c Config) (*Suite, error) {
 	defer p.Close(context.WithoutCancel(ctx))
 	s.raw = p.Info()
 	if err := p.Configure(ctx, s.settings); err != nil {
-		return nil, fmt.Errorf("conformance: the provider refuses its configuration: %w", err)
+		return nil, s.misconfigured(err)
 	}
 	if s.settings["base_url"] == "" {
 		return nil, errors.New("conformance: the configuration has no base_url: it says which system is meant")

@@ -51,6 +51,7 @@ func privacyRules() []rule {
 			a := s.attempt(p, c)
 			s.box.lay(s, fault{On: "create", Do: "answer", Status: http.StatusInternalServerError, Body: s.gossip(a)})
 			_, _ = p.Submit(s.ctx, a)
+			_ = p.Close(s.ctx) // what a process still has to write is there once it has ended
 			s.tellsNothing("the log", s.config.Logs(), a)
 		})},
 	}

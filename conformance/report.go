@@ -23,7 +23,7 @@ type Result struct {
 	ID         string  `json:"id"`
 	Obligation string  `json:"obligation"`
 	Verdict    Verdict `json:"verdict"`
-	Detail     string  `json:"detail"`
+	Detail     string  `json:"detail"` // what was found, a line each, or why it is not judged; secrets hidden
 	// Trace are the requests that the sandbox received during a check that failed, the newest 20, secrets hidden.
 	Trace []Request `json:"trace,omitempty"`
 }
@@ -99,7 +99,7 @@ func (s *Suite) judge(ctx context.Context, c Check) Result {
 	case i >= 0:
 		result.Verdict, result.Detail = NotJudged, "it rests on "+c.RestsOn[i]+", which is not kept"
 	default:
-		result.Verdict, result.Detail, result.Trace = Fail, strings.Join(found, "\n"), s.trace(ctx)
+		result.Verdict, result.Detail, result.Trace = Fail, s.hide(strings.Join(found, "\n")), s.trace(ctx)
 	}
 	return result
 }
@@ -116,16 +116,10 @@ func (s *Suite) trace(ctx context.Context) []Request {
 	if len(list) > maxTrace {
 		list = list[len(list)-maxTrace:]
 	}
-	var pairs []string
-	for _, secret := range s.secrets() {
-		pairs = append(pairs, secret, "(secret)")
-	}
-	hide := strings.NewReplacer(pairs...)
 	for i := range list {
-		if len(list[i].Body) > maxBody {
-			list[i].Body = list[i].Body[:maxBody]
-		}
-		list[i].Path, list[i].Query, list[i].Body = hide.Replace(list[i].Path), hide.Replace(list[i].Query), hide.Replace(list[i].Body)
+		r := &list[i]
+		r.Path, r.Query, r.Body = s.hide(r.Path), s.hide(r.Query), s.hide(r.Body)
+		r.Body = r.Body[:min(len(r.Body), maxBody)]
 	}
 	return list
 }

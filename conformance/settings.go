@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"errors"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/cauce-pay/cauce/provider"
@@ -134,7 +136,24 @@ func allFaults(s *scene) {
 }
 
 // secrets are the values of the secret attributes.
-func (s *Suite) secrets() []string { return s.info.Config.Secrets(s.settings) }
+func (s *Suite) secrets() []string { return s.raw.Config.Secrets(s.settings) }
+
+// minSecret keeps a nonsensical secret ("1") from blotting out a whole report.
+const minSecret = 4
+
+// hide returns text without the secrets.
+func (s *Suite) hide(text string) string {
+	secrets := s.secrets()
+	// A secret that begins with another one must be found first.
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, secret := range secrets {
+		if len(secret) >= minSecret {
+			pairs = append(pairs, secret, "(secret)", url.QueryEscape(secret), "(secret)")
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
 
 // requests are those that the sandbox received since the check began.
 func (s *scene) requests() []Request {

@@ -87,9 +87,11 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 		return err
 	}
 	var logs lockedBuffer
+	launcher := plugins()
+	launcher.Unmasked = !run.live // else nobody sees what a plugin tells; of real credentials nothing is let through
 	suite, err := conformance.New(ctx, conformance.Config{
 		Open: func(ctx context.Context) (provider.Provider, error) {
-			return plugins().Launch(ctx, provider.Spec{
+			return launcher.Launch(ctx, provider.Spec{
 				Name: filepath.Base(binary), Plugin: binary,
 				Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			})

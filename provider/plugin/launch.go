@@ -45,6 +45,9 @@ type Launcher struct {
 	StartTimeout time.Duration
 	// Clock is the time that back-off and log rates go by; nil = the system's.
 	Clock Clock
+	// Unmasked leaves secrets and personal data in what plugins log and in the messages of their answers, so that a
+	// suite that judges plugins sees what they tell. Whoever sets it masks before anybody reads; a router never does.
+	Unmasked bool
 }
 
 var _ provider.Launcher = (*Launcher)(nil)

@@ -31,6 +31,7 @@ var (
 // masker hides in text what must not be read there: the secrets of the configuration, credentials in headers,
 // e-mail addresses, and runs of seven digits or more (documents, phones, accounts) but for the last four.
 type masker struct {
+	off     bool // Launcher.Unmasked
 	secrets atomic.Pointer[strings.Replacer]
 }
 
@@ -52,13 +53,19 @@ func (m *masker) clean(text string, max int) string {
 	if text == "" {
 		return ""
 	}
+	if !m.off {
+		text = m.masked(text)
+	}
+	return cut(printable(text), max)
+}
+
+func (m *masker) masked(text string) string {
 	if r := m.secrets.Load(); r != nil {
 		text = r.Replace(text)
 	}
 	text = authorization.ReplaceAllString(text, "$1 (secret)")
 	text = email.ReplaceAllString(text, "(e-mail)")
-	text = digits.ReplaceAllString(text, "***$1")
-	return cut(printable(text), max)
+	return digits.ReplaceAllString(text, "***$1")
 }
 
 // answer cleans the texts of an answer that a person may read.

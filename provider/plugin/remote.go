@@ -54,7 +54,7 @@ type remote struct {
 
 func newRemote(l *Launcher, spec provider.Spec, path string) *remote {
 	r := &remote{
-		launcher: l, spec: spec, path: path, logger: loggerOf(spec), mask: &masker{}, done: make(chan struct{}),
+		launcher: l, spec: spec, path: path, logger: loggerOf(spec), mask: &masker{off: l.Unmasked}, done: make(chan struct{}),
 	}
 	r.logs = newLogs(r.logger, r.mask, l.clock())
 	r.life, r.stop = context.WithCancel(context.Background())
