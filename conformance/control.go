@@ -59,7 +59,23 @@ func (f fault) String() string {
 // maxControlAnswer bounds an answer of the sandbox, in bytes.
 const maxControlAnswer = 64 << 20
 
+// controlTime bounds one call of the control protocol.
+const controlTime = 10 * time.Second
+
 func (b sandbox) call(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, controlTime, fmt.Errorf("no answer within %s", controlTime))
+	defer cancel()
+	err := b.exchange(ctx, method, path, in, out)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	if err != nil {
+		return fmt.Errorf("%s does not answer the control protocol: %s /_sandbox/%s: %w", b.url, method, path, err)
+	}
+	return nil
+}
+
+func (b sandbox) exchange(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		content, err := json.Marshal(in)
@@ -80,16 +96,18 @@ func (b sandbox) call(ctx context.Context, method, path string, in, out any) err
 	defer resp.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(resp.Body, maxControlAnswer))
 	if err != nil {
-		return fmt.Errorf("%s /_sandbox/%s: %w", method, path, err)
+		return err
 	}
+	// A page of some other server is told by its beginning.
+	excerpt := strings.Join(strings.Fields(string(content[:min(len(content), 200)])), " ")
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s /_sandbox/%s answered %d: %.300s", method, path, resp.StatusCode, content)
+		return fmt.Errorf("%s: %.100q", resp.Status, excerpt)
 	}
 	if out == nil {
 		return nil
 	}
 	if err := json.Unmarshal(content, out); err != nil {
-		return fmt.Errorf("%s /_sandbox/%s: its answer is not as the control protocol says: %w", method, path, err)
+		return fmt.Errorf("%w: %.100q", err, excerpt)
 	}
 	return nil
 }

@@ -154,7 +154,8 @@ func (run conformanceRun) sandboxOf(ctx context.Context, binary string) (url str
 	name := filepath.Base(binary)
 	sim, err := startSimulator(ctx, name, binary, filepath.Join(dir, name), 0, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return "", nil, errors.Join(fmt.Errorf("conformance: the sandbox of %s: %w", name, err), clean())
+		return "", nil, errors.Join(fmt.Errorf("conformance: the sandbox of %s cannot be started: %w\n"+
+			"a plugin without a sandbox command is judged at a sandbox that runs already: -sandbox URL", name, err), clean())
 	}
 	return sim.url, func() error { return errors.Join(sim.stop(), clean()) }, nil
 }

@@ -2,6 +2,11 @@
 
 package main
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 func ownGroup() *syscall.SysProcAttr { return nil }
+
+func signalGroup(p *os.Process, signal syscall.Signal) error { return p.Signal(signal) }

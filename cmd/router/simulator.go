@@ -33,6 +33,10 @@ const (
 	portPatience  = 2 * time.Second
 	startPatience = 10 * time.Second
 	stopPatience  = 2 * time.Second
+	// drainTime is how long after a simulator's end its last output is read, should a child of it hold the pipe.
+	drainTime = time.Second
+	// logLines bounds what an error quotes of a simulator's log.
+	logLines = 10
 )
 
 // startSimulator starts a plugin's simulator on a port, or on another where that one is taken or 0. Its state and
@@ -48,10 +52,9 @@ func startSimulator(ctx context.Context, plugin, binary, path string, port int, 
 	s.cmd.Env = []string{} // it needs nothing of ours
 	s.cmd.Stderr = logFile
 	s.cmd.SysProcAttr = ownGroup()
-	stdout, err := s.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
+	s.cmd.WaitDelay = drainTime
+	stdout, written := io.Pipe()
+	s.cmd.Stdout = written
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -60,7 +63,11 @@ func startSimulator(ctx context.Context, plugin, binary, path string, port int, 
 		first, _ := bufio.NewReader(stdout).ReadString('\n')
 		line <- first
 		_, _ = io.Copy(io.Discard, stdout)
+	}()
+	go func() {
 		_ = s.cmd.Wait()
+		_ = signalGroup(s.cmd.Process, syscall.SIGKILL) // what it has started
+		_ = written.Close()
 		close(s.gone)
 		select {
 		case <-s.stopping:
@@ -77,9 +84,20 @@ func startSimulator(ctx context.Context, plugin, binary, path string, port int, 
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w; see %s", err, logFile.Name()), s.stop())
+		err = errors.Join(err, s.stop())
+		if last := lastLines(logFile.Name()); last != "" {
+			err = fmt.Errorf("%w; the last that it wrote:\n%s", err, last)
+		}
+		return nil, err
 	}
 	return s, nil
+}
+
+// lastLines are the last lines of a log, for an error.
+func lastLines(path string) string {
+	content, _ := os.ReadFile(path) // it only explains
+	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	return strings.Join(lines[max(0, len(lines)-logLines):], "\n")
 }
 
 // freeAddress is the address of that port, or one that lets the system choose where it stays taken.
@@ -103,6 +121,9 @@ func freeAddress(ctx context.Context, port int) string {
 
 // readAddress reads "tpaga-pse sandbox listening on http://127.0.0.1:41234".
 func (s *simulator) readAddress(line string) error {
+	if line == "" {
+		return errors.New("it ended without saying where it listens")
+	}
 	_, s.url, _ = strings.Cut(strings.TrimSpace(line), " listening on ")
 	address, err := netip.ParseAddrPort(strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -112,16 +133,16 @@ func (s *simulator) readAddress(line string) error {
 	return nil
 }
 
-// stop ends the process.
+// stop ends the process, and those that it has started.
 func (s *simulator) stop() error {
 	close(s.stopping)
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = signalGroup(s.cmd.Process, syscall.SIGTERM)
 	select {
 	case <-s.gone:
 		return nil
 	case <-time.After(stopPatience):
 	}
-	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := signalGroup(s.cmd.Process, syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("the simulator of %s cannot be ended: %w", s.plugin, err)
 	}
 	<-s.gone
