@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -55,6 +56,14 @@ func (p *scaffold) write() error {
 	if _, err := os.Lstat(p.dir); err == nil {
 		return fmt.Errorf("%s exists already; name another directory with -dir", p.dir)
 	}
+	files := map[string]string{}
+	if p.lang == "go" {
+		mod, err := p.goMod()
+		if err != nil {
+			return err
+		}
+		files["go.mod"] = mod
+	}
 	source, err := fs.Sub(examples.Plugins, "plugin-"+p.lang)
 	if err != nil {
 		return err
@@ -64,40 +73,49 @@ func (p *scaffold) write() error {
 			return err
 		}
 		content, err := fs.ReadFile(source, name)
-		if err != nil {
-			return err
-		}
-		mode := fs.FileMode(0o644)
-		if strings.HasPrefix(string(content), "#!") {
-			mode = 0o755
-		}
-		return p.writeFile(strings.TrimSuffix(name, ".txt"), p.rename(string(content)), mode)
-	})
-	if err != nil || p.lang != "go" {
+		files[strings.TrimSuffix(name, ".txt")] = p.rename(string(content))
 		return err
-	}
-	mod, err := p.goMod()
+	})
 	if err != nil {
 		return err
 	}
-	return p.writeFile("go.mod", mod, 0o644)
+	for name, content := range files {
+		if err := p.writeFile(name, content); err != nil {
+			return errors.Join(err, os.RemoveAll(p.dir))
+		}
+	}
+	return nil
 }
 
-func (p *scaffold) writeFile(name, content string, mode fs.FileMode) error {
+func (p *scaffold) writeFile(name, content string) error {
 	target := filepath.Join(p.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
+	mode := fs.FileMode(0o644)
+	if strings.HasPrefix(content, "#!") {
+		mode = 0o755
+	}
 	return os.WriteFile(target, []byte(content), mode)
 }
 
-// rename puts the new plugin's name where the example's stands.
+// rename puts the new plugin's name where the example's stands, and for what lies beside the example, where it is found.
 func (p *scaffold) rename(content string) string {
+	simulator := p.name + "-sim"
+	build := "router plugin new -lang go " + simulator + " && cd " + simulator + " && go mod tidy && go build"
 	return strings.NewReplacer(
-		"github.com/cauce-pay/cauce/examples/plugin-go", p.name, "examples/plugin-go", "the Go scaffold",
+		"github.com/cauce-pay/cauce/examples/plugin-go", p.name,
+		"](../plugin-go/README.md)", "]("+sourceURL+"examples/plugin-go/README.md)",
+		"](../../docs/contract.md)", "]("+sourceURL+"docs/contract.md)",
+		"go build -o bin/ ./examples/plugin-go", build,
+		"bin/plugin-go", "./"+simulator,
+		"Acme Pay's simulator comes with the same plugin in Go: examples/plugin-go.", "Its simulator is made with: "+build,
 		"acme-node", p.name, "Acme Pay", p.name, "ACME", strings.ToUpper(strings.ReplaceAll(p.name, "-", "_")), "acme", p.name,
 	).Replace(content)
 }
+
+// sourceURL is where Cauce's files are read.
+const sourceURL = "https://github.com/cauce-pay/cauce/blob/main/"
 
 const modulePath = "github.com/cauce-pay/cauce"
 
@@ -141,7 +159,7 @@ func (p *scaffold) findCheckout() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("this router was built from a checkout that is not there any more; name one with -cauce DIR")
+			return "", errors.New("plugin new: this binary does not lie beside Cauce's source: name its folder with -cauce DIR")
 		}
 	}
 }
