@@ -72,15 +72,12 @@ func (e *Engine) startProvider(ctx context.Context, block routing.Provider) (*ru
 	if err := p.Info().Validate(); err != nil {
 		return r, fmt.Errorf("engine: provider %q declares what cannot be: %w", block.Name, err)
 	}
-	config, err := p.Info().Config.Resolve(configOf(block))
+	config, err := Configure(ctx, p, block, configOf(block))
 	var faults *provider.ConfigError
 	if errors.As(err, &faults) {
 		return r, ConfigDiagnostics(block, p.Info().Config, faults)
 	}
-	if err := p.Configure(ctx, config); err != nil {
-		if errors.As(err, &faults) {
-			return r, ConfigDiagnostics(block, p.Info().Config, faults)
-		}
+	if err != nil {
 		return r, fmt.Errorf("engine: provider %q refuses its configuration: %w", block.Name, err)
 	}
 	r.info = p.Info()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/cauce-pay/cauce/engine"
 	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/plugin"
@@ -44,10 +45,7 @@ func startProvider(ctx context.Context, block routing.Provider) (provider.Provid
 			given[name] = standInAs(f)
 		}
 	}
-	config, err := p.Info().Config.Resolve(given)
-	if err == nil {
-		err = p.Configure(ctx, config)
-	}
+	_, err = engine.Configure(ctx, p, block, given)
 	return p, err
 }
 

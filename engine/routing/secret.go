@@ -65,11 +65,15 @@ func callErrorf(detail, format string, args ...any) *callError {
 
 // functions returns env() and file(). Relative files start at dir.
 func functions(dir string, o Options) map[string]function.Function {
-	name := function.Parameter{Name: "name", Type: cty.String}
+	// A marked argument would otherwise be unmarked for the call, and shown as a name.
+	name := function.Parameter{Name: "name", Type: cty.String, AllowMarked: true}
 	text := func(impl func(args []cty.Value) (string, *callError), rest *function.Parameter) function.Function {
 		return function.New(&function.Spec{
 			Params: []function.Parameter{name}, VarParam: rest, Type: function.StaticReturnType(cty.String),
 			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+				if args[0].IsMarked() {
+					return cty.NilVal, callErrorf("A name is no secret: write it out.", "The name cannot come from env() or file()")
+				}
 				s, err := impl(args)
 				if err != nil {
 					return cty.NilVal, err
