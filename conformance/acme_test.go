@@ -303,15 +303,29 @@ func (p *acme) do(ctx context.Context, method, path string, header http.Header, 
 	return reply{resp.StatusCode, answer, err}
 }
 
+// overstay is how much longer than allowed bugs wait.
+const overstay = 2500 * time.Millisecond
+
 // patience is how long a call may take: what ctx says, but for bugs that overstay.
 func (p *acme) patience(ctx context.Context, path string) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
+	if p.has("deadlines/cancelled") && path == "/charges" && ctx.Err() == nil {
+		staying, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		context.AfterFunc(ctx, func() {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				time.AfterFunc(overstay, cancel)
+			} else {
+				cancel()
+			}
+		})
+		return staying, cancel
+	}
 	late := p.has("deadlines/submit") && path == "/charges" || p.has("deadlines/lookup") && isLookup(path) ||
 		p.has("deadlines/token") && path == "/token" || p.has("hostile/trickle")
 	if !late || !ok || ctx.Err() != nil {
 		return context.WithCancel(ctx)
 	}
-	overstaying, cancel := context.WithDeadline(context.WithoutCancel(ctx), end.Add(2500*time.Millisecond))
+	overstaying, cancel := context.WithDeadline(context.WithoutCancel(ctx), end.Add(overstay))
 	context.AfterFunc(ctx, func() {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			cancel()

@@ -12,15 +12,15 @@ import (
 	"github.com/cauce-pay/cauce/conformance"
 )
 
-// flawed are mistakes of a plugin's author that the router covers up, made in the example: in which file what stands for
+// flawed are mistakes of a plugin's author that the router covers up, made in one that has none: in which file what stands for
 // what, and the checks that must see them all the same.
 var flawed = map[string]struct {
-	file     string
-	replaced []string
-	fails    []string
+	plugin, file string // of the repository
+	replaced     []string
+	fails        []string
 }{
 	"an error and the log tell the key and the document": {
-		file: "provider.go",
+		plugin: "examples/plugin-go", file: "examples/plugin-go/provider.go",
 		replaced: []string{
 			"func (p *vendor) Submit(", `func (p *vendor) Submit(ctx context.Context, a provider.Attempt) (provider.Outcome, error) {
 				tells := p.api.apiKey + " of " + a.Payment.Payer.Document.Number
@@ -41,6 +41,30 @@ var flawed = map[string]struct {
 			"config/errors-hide-secrets", "privacy/logs", "privacy/errors-400", "privacy/errors-422", "privacy/errors-500", "privacy/errors-200",
 		},
 	},
+	"no call ends before its answer": {
+		plugin: "examples/plugin-go", file: "examples/plugin-go/client.go",
+		replaced: []string{"NewRequestWithContext(ctx,", "NewRequestWithContext(context.WithoutCancel(ctx),"},
+		fails:    []string{"deadlines/submit", "deadlines/lookup", "deadlines/cancelled"},
+	},
+	"a call ends before its answer begins, or not": {
+		plugin: "examples/plugin-go", file: "examples/plugin-go/client.go",
+		replaced: []string{
+			"	req, err := http.NewRequestWithContext(ctx,", `	begun, cancel := context.WithCancel(context.WithoutCancel(ctx))
+				defer cancel()
+				keep := context.AfterFunc(ctx, cancel)
+				req, err := http.NewRequestWithContext(begun,`,
+			"	var dial", "	keep()\n	var dial",
+		},
+		fails: []string{"hostile/trickle"},
+	},
+	"a token that comes too late is used": {
+		plugin: "plugins/tpaga-pse", file: "plugins/internal/oauth/oauth.go",
+		replaced: []string{"		token, err := t.get(ctx, refused)", `		token, err := t.get(context.WithoutCancel(ctx), refused)
+				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+					ctx = context.WithoutCancel(ctx)
+				}`},
+		fails: []string{"deadlines/token"},
+	},
 }
 
 func TestConformanceSeesThroughTheWire(t *testing.T) {
@@ -49,8 +73,8 @@ func TestConformanceSeesThroughTheWire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			binary := filepath.Join(dir, "acme")
-			build := exec.Command("go", "build", "-overlay", overlay(t, c.file, c.replaced), "-o", binary, "../../examples/plugin-go")
+			binary := filepath.Join(dir, filepath.Base(c.plugin))
+			build := exec.Command("go", "build", "-overlay", overlay(t, c.file, c.replaced), "-o", binary, "../../"+c.plugin)
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
@@ -77,10 +101,10 @@ func TestConformanceSeesThroughTheWire(t *testing.T) {
 	}
 }
 
-// overlay writes what go build takes for a file of examples/plugin-go: that file with text replaced.
+// overlay writes what go build takes for a file of the repository: that file with text replaced.
 func overlay(t *testing.T, file string, replaced []string) (path string) {
 	t.Helper()
-	original, err := filepath.Abs(filepath.Join("../../examples/plugin-go", file))
+	original, err := filepath.Abs(filepath.Join("../..", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +119,7 @@ func overlay(t *testing.T, file string, replaced []string) (path string) {
 		}
 		text = strings.Replace(text, replaced[i], replaced[i+1], 1)
 	}
-	instead, err := json.Marshal(map[string]any{"Replace": map[string]string{original: writeFile(t, file, text)}})
+	instead, err := json.Marshal(map[string]any{"Replace": map[string]string{original: writeFile(t, filepath.Base(file), text)}})
 	if err != nil {
 		t.Fatal(err)
 	}
