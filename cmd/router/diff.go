@@ -38,6 +38,9 @@ func newDiffCmd() command {
 				if *from != "" && ofRouter {
 					return usagef("router diff -h", "diff: -f is instead of a router: leave out -server and -since")
 				}
+				if err := checkSince("diff", *since); err != nil {
+					return err
+				}
 				stored := io.ReadCloser(http.NoBody)
 				if *from != "" || ofRouter {
 					var err error

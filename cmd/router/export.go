@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 func newExportCmd() command {
@@ -22,6 +23,9 @@ func newExportCmd() command {
 			c := clientFlag(flags)
 			since := flags.String("since", "", "only those made at this `time` or later, like 2026-11-21T15:04:05Z; default: all")
 			return func(ctx context.Context, s streams, _ []string) error {
+				if err := checkSince("export", *since); err != nil {
+					return err
+				}
 				out := bufio.NewWriter(s.out)
 				told := s.err
 				if isTerminal(s.out) { // which shows the payments
@@ -33,6 +37,17 @@ func newExportCmd() command {
 			}
 		},
 	}
+}
+
+// checkSince refuses what a flag -since cannot be, before a router is called; "" = it is not given.
+func checkSince(command, since string) error {
+	if since == "" {
+		return nil
+	}
+	if _, err := time.Parse(time.RFC3339, since); err != nil {
+		return usagef("router "+command+" -h", "%s: -since %q is no time; write it like 2026-11-21T15:04:05Z", command, since)
+	}
+	return nil
 }
 
 // export writes the payments, and calls each after every one.

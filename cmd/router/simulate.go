@@ -37,6 +37,9 @@ func newSimulateCmd() command {
 				case *from != "" && *since != "":
 					return usagef("router simulate -h", "simulate: -since is for a router; export takes it too")
 				}
+				if err := checkSince("simulate", *since); err != nil {
+					return err
+				}
 				in, err := exported(ctx, s, c, *from, *since)
 				if err != nil {
 					return err

@@ -156,7 +156,7 @@ func (l *loader) warnUnreached() {
 				fmt.Sprintf("Every payment that it would take goes to %s, before it.", someOf(names)))
 			continue // whatever it covers is covered without it
 		}
-		if exact {
+		if exact && len(earlier.all)+len(boxes) <= mostBoxes(len(l.rules.routes)) {
 			earlier.add(i, boxes)
 		}
 	}
@@ -168,7 +168,7 @@ type cover struct {
 	domains domains
 	by      *reference
 	texts   map[string][]covered
-	others  []covered // that ask for none
+	others  []covered // that ask for none, or for many
 	all     []covered
 	cuts    int // so far
 }
@@ -185,7 +185,7 @@ func newCover(routes []*route, ds domains) *cover {
 	for _, r := range routes {
 		for _, b := range r.boxes {
 			for _, t := range b {
-				if t.of.kind != textKind || t.not {
+				if !t.namesFew() {
 					continue
 				}
 				if asked[t.of] == nil {
@@ -203,11 +203,16 @@ func newCover(routes []*route, ds domains) *cover {
 	return c
 }
 
+// namesFew reports whether a test asks for one of so few texts that what asks for it can be kept under each of them.
+func (t *test) namesFew() bool {
+	return t.of.kind == textKind && !t.not && len(t.texts) <= cheapValues
+}
+
 func (c *cover) add(route int, boxes []box) {
 	for _, b := range boxes {
 		c.all = append(c.all, covered{route, b})
 		t := b.test(c.by)
-		if t == nil || t.not {
+		if t == nil || !t.namesFew() {
 			c.others = append(c.others, covered{route, b})
 			continue
 		}

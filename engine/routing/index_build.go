@@ -20,25 +20,32 @@ func (e *entry) settled() bool { return e.exact && bits.OnesCount64(e.done) == l
 
 // Bounds of the tree.
 const (
-	entriesPerRoute  = 64  // in the whole tree, on average; then lists may be long
-	maxCopies        = 3   // of each entry in one split, on average
-	leastImprovement = 0.8 // of a split's average list to the list that is split
+	boxesInAll       = 20_000
+	boxesPerRoute    = 2       // on average, beside these
+	roomInAll        = 100_000 // entries in the lists of all its nodes; where there is no more, lists may be long
+	roomPerEntry     = 4       // beside these
+	maxCopies        = 3       // of each entry in one split, on average
+	leastImprovement = 0.8     // of a split's average list to the list that is split
 )
+
+// mostBoxes is how many boxes of so many routes are kept, in the index and in the analysis.
+func mostBoxes(routes int) int { return boxesInAll + boxesPerRoute*routes }
 
 // compile builds the index of the routes.
 func (r *Rules) compile() {
 	var entries []entry
 	for i, route := range r.routes {
-		route.normalize()
+		left := mostBoxes(len(r.routes)) - len(entries)
+		route.normalize(left / (len(r.routes) - i))
 		for _, b := range route.boxes {
 			entries = append(entries, entry{route: i, box: b, exact: len(route.residue) == 0})
 		}
 	}
 	b := &indexBuilder{
-		index: index{nodes: make([]node, 2)}, left: entriesPerRoute * (len(entries) + 16),
+		index:  index{nodes: make([]node, 2)},
 		bounds: map[*reference]interval{}, shared: map[[2]*test]box{}, numbers: map[numberTest]*test{},
 	}
-	b.fill(theRoot, entries)
+	b.fill(theRoot, entries, roomInAll+roomPerEntry*len(entries))
 	b.nodes = slices.Clone(b.nodes)
 	r.index, r.names = b.index, r.Routes()
 }
@@ -46,19 +53,18 @@ func (r *Rules) compile() {
 // indexBuilder builds a tree from its root.
 type indexBuilder struct {
 	index
-	left    int                     // entries that it may still hold
 	bounds  map[*reference]interval // what is known of numbers here
 	shared  map[[2]*test]box        // boxes of one or two tests
 	numbers map[numberTest]*test
 }
 
-// build makes a tree of entries, which it may change, and returns its place.
-func (b *indexBuilder) build(entries []entry) int32 {
+// build makes a tree of entries, which it may change, and returns its place. There is room for so many entries in it.
+func (b *indexBuilder) build(entries []entry, room int) int32 {
 	if len(entries) == 0 {
 		return noNode
 	}
 	at := b.reserve(1)
-	b.fill(at, entries)
+	b.fill(at, entries, room)
 	return at
 }
 
@@ -70,12 +76,12 @@ func (b *indexBuilder) reserve(n int) int32 {
 }
 
 // fill makes a tree of entries, which it may change, at a place.
-func (b *indexBuilder) fill(at int32, entries []entry) {
+func (b *indexBuilder) fill(at int32, entries []entry, room int) {
 	entries = untilSettled(entries)
 	if len(entries) == 0 {
 		return
 	}
-	b.left -= len(entries)
+	room -= len(entries)
 	if len(entries) == 1 {
 		b.nodes[at] = b.entryNode(&entries[0])
 		return
@@ -83,7 +89,7 @@ func (b *indexBuilder) fill(at int32, entries []entry) {
 	n := node{first: int32(entries[0].route), common: takeCommon(entries)}
 	entries = untilSettled(entries)
 	var s *candidateSplit
-	if len(entries) > 1 && b.left > 0 {
+	if len(entries) > 1 && room > 0 {
 		s = b.choose(entries)
 	}
 	switch {
@@ -97,9 +103,9 @@ func (b *indexBuilder) fill(at int32, entries []entry) {
 			b.nodes[int(n.rest)+i] = e
 		}
 	case s.of.kind == textKind:
-		b.splitTexts(&n, entries, s)
+		b.splitTexts(&n, entries, s, room)
 	default:
-		b.splitNumbers(&n, entries, s)
+		b.splitNumbers(&n, entries, s, room)
 	}
 	b.nodes[at] = n
 }
@@ -203,7 +209,7 @@ func (b *indexBuilder) choose(entries []entry) *candidateSplit {
 					found[t.of] = s
 					splits = append(splits, s)
 				}
-				s.count(t, b.within(t.of))
+				s.count(t, b.within(t.of), maxCopies*len(entries))
 			}
 		}
 	}
@@ -217,15 +223,18 @@ func (b *indexBuilder) choose(entries []entry) *candidateSplit {
 	return best
 }
 
-func (s *candidateSplit) count(t *test, within interval) {
+// count adds a test. What would make more than most copies is no split, and its texts are not looked at.
+func (s *candidateSplit) count(t *test, within interval, most int) {
 	s.asking++
 	if t.of.kind == textKind {
 		if t.not {
 			s.nots++
 		}
+		if s.copies += len(t.texts); s.copies > most {
+			return
+		}
 		for _, text := range t.texts {
 			s.values[text]++
-			s.copies++
 		}
 		return
 	}
@@ -266,12 +275,11 @@ func (b *indexBuilder) within(of *reference) interval {
 }
 
 // part separates the entries that ask for a reference from those that do not. The latter go into every branch where
-// that makes few copies, and into a branch of their own where it makes many.
-func (b *indexBuilder) part(entries []entry, s *candidateSplit, branches int) (shared []entry, rest int32) {
+// that makes few copies, and are others, for a branch of their own, where it makes many.
+func (b *indexBuilder) part(entries []entry, s *candidateSplit, branches int) (shared, others []entry) {
 	if (len(entries)-s.asking)*branches <= maxCopies*len(entries) {
-		return entries, noNode
+		return entries, nil
 	}
-	var others []entry
 	for _, e := range entries {
 		if e.open(s.of) < 0 {
 			others = append(others, e)
@@ -279,8 +287,11 @@ func (b *indexBuilder) part(entries []entry, s *candidateSplit, branches int) (s
 			shared = append(shared, e)
 		}
 	}
-	return shared, b.build(others)
+	return shared, others
 }
+
+// share returns a branch's share of the room for all of them, which have so many entries together.
+func share(room int, branch []entry, all int) int { return room * len(branch) / max(1, all) }
 
 // open returns which test of a reference is still to be made, or -1.
 func (e *entry) open(of *reference) int {
@@ -292,11 +303,16 @@ func (e *entry) open(of *reference) int {
 	return -1
 }
 
-func (b *indexBuilder) splitTexts(n *node, entries []entry, s *candidateSplit) {
+func (b *indexBuilder) splitTexts(n *node, entries []entry, s *candidateSplit, room int) {
 	n.kind, n.of = textNode, s.of
-	entries, n.rest = b.part(entries, s, len(s.values)+1)
+	entries, others := b.part(entries, s, len(s.values)+1)
 	branches := make(map[string][]entry, len(s.values))
+	all := len(others)
 	var other []entry
+	add := func(text string, e entry) {
+		branches[text] = append(branches[text], e)
+		all++
+	}
 	for _, e := range entries {
 		i := e.open(s.of)
 		if i >= 0 {
@@ -304,33 +320,35 @@ func (b *indexBuilder) splitTexts(n *node, entries []entry, s *candidateSplit) {
 		}
 		if i >= 0 && !e.box[i].not {
 			for _, text := range e.box[i].texts {
-				branches[text] = append(branches[text], e)
+				add(text, e)
 			}
 			continue
 		}
 		for text := range s.values {
 			if i < 0 || e.box[i].holdsText(text) {
-				branches[text] = append(branches[text], e)
+				add(text, e)
 			}
 		}
 		other = append(other, e)
 	}
+	all += len(other)
+	n.rest = b.build(others, share(room, others, all))
 	places := make(map[string]int32, len(s.values))
 	for _, text := range slices.Sorted(maps.Keys(s.values)) {
-		places[text] = b.build(branches[text])
+		places[text] = b.build(branches[text], share(room, branches[text], all))
 	}
-	n.below = b.build(other)
+	n.below = b.build(other, share(room, other, all))
 	n.texts = int32(len(b.texts))
 	b.texts = append(b.texts, newTextTable(places))
 }
 
-func (b *indexBuilder) splitNumbers(n *node, entries []entry, s *candidateSplit) {
+func (b *indexBuilder) splitNumbers(n *node, entries []entry, s *candidateSplit, room int) {
 	n.kind, n.of, n.split = numberNode, s.of, s.at
-	entries, n.rest = b.part(entries, s, 2)
+	entries, others := b.part(entries, s, 2)
 	whole := b.within(s.of)
-	n.below = b.reserve(2)
-	half := func(at int32, part interval) {
-		var list []entry
+	parts := [2]interval{{whole.from, s.at - 1}, {s.at, whole.to}}
+	var halves [2][]entry
+	for h, part := range parts {
 		for _, e := range entries {
 			i := e.open(s.of)
 			if i >= 0 {
@@ -342,12 +360,15 @@ func (b *indexBuilder) splitNumbers(n *node, entries []entry, s *candidateSplit)
 					e.done |= 1 << i
 				}
 			}
-			list = append(list, e)
+			halves[h] = append(halves[h], e)
 		}
-		b.bounds[s.of] = part
-		b.fill(at, list)
 	}
-	half(n.below, interval{whole.from, s.at - 1})
-	half(n.below+1, interval{s.at, whole.to})
+	all := len(others) + len(halves[0]) + len(halves[1])
+	n.rest = b.build(others, share(room, others, all))
+	n.below = b.reserve(2)
+	for h, part := range parts {
+		b.bounds[s.of] = part
+		b.fill(n.below+int32(h), halves[h], share(room, halves[h], all))
+	}
 	b.bounds[s.of] = whole
 }

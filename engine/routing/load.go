@@ -154,6 +154,7 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 		})
 	}
 	if !l.diagnostics.HasErrors() {
+		l.language.known = nil // what is kept of the parts is not needed any more, and large where they are long
 		r.compile()
 		l.warnUnused()
 		l.warnUnreached()
@@ -258,14 +259,17 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-// label returns the block's label where it is a proper and unused name.
-func (l *loader) label(b *hcl.Block) (string, bool) {
-	if name := b.Labels[0]; !isName(name) {
+// label returns the block's label. Where it is no proper name, or used already, that is a fault, and the block is read
+// nevertheless: it may have others.
+func (l *loader) label(b *hcl.Block) string {
+	name := b.Labels[0]
+	if isName(name) {
+		l.claim(b, name, b.LabelRanges[0])
+	} else {
 		l.fault(b.LabelRanges[0], fmt.Sprintf("%.60q is no name", name),
 			"A name has 1 to 64 letters, digits, hyphens, underscores or points, and begins with a letter or digit.")
-		return "", false
 	}
-	return b.Labels[0], l.claim(b, b.Labels[0], b.LabelRanges[0])
+	return name
 }
 
 // local is one value of a locals block.

@@ -230,7 +230,11 @@ func (x *expression) unknownName(key string, segments []segment) operand {
 			if _, call := s.node.(*ast.IdentifierNode); call && strings.HasSuffix(key, "()") {
 				what, next = "function", functionNames
 			}
-			x.fail(s.node.Location(), fmt.Sprintf("Unknown %s %q", what, prefix+s.name), unknown(s.name, next))
+			detail := unknown(s.name, next)
+			if best := closest(s.name, next); best != "" && what == "field" {
+				detail = fmt.Sprintf("Did you mean %q?", x.mended(key, prefix, s.name, best))
+			}
+			x.fail(s.node.Location(), fmt.Sprintf("Unknown %s %q", what, prefix+s.name), detail)
 			return operand{}
 		}
 		prefix += s.name + "."
@@ -246,6 +250,15 @@ func (x *expression) unknownName(key string, segments []segment) operand {
 	}
 	x.fail(last, fmt.Sprintf("%s is no value", path), detail)
 	return operand{}
+}
+
+// mended returns a name with another segment after its prefix, to its end where that exists, else up to there.
+func (x *expression) mended(key, prefix, written, meant string) string {
+	whole := prefix + meant + strings.TrimPrefix(key, prefix+written)
+	if x.references[whole] != nil {
+		return whole
+	}
+	return prefix + meant
 }
 
 // nextNames lists what may follow a prefix that ends with a point, or begin a name.

@@ -88,7 +88,7 @@ func (x *expression) warnCodes(p *part) {
 	}
 	before := len(x.faults)
 	ast.Walk(&p.node, codeWarner{x})
-	if len(x.faults) > before || strings.Count(p.written, "(") != strings.Count(p.written, ")") {
+	if len(x.faults) > before || len(x.known) >= maxKnown || strings.Count(p.written, "(") != strings.Count(p.written, ")") {
 		return
 	}
 	known := compiled{condition: p.condition}
@@ -97,6 +97,9 @@ func (x *expression) warnCodes(p *part) {
 	}
 	x.known[strings.Clone(p.written)] = known
 }
+
+// maxKnown is how many parts are remembered.
+const maxKnown = 10_000
 
 // compiled is a part of which there is nothing to say wherever it stands alone.
 type compiled struct {

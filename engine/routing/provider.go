@@ -77,10 +77,7 @@ var providerSchema = schemaOf("provider")
 
 func (l *loader) readProvider(b *hcl.Block) {
 	content := l.blockContent(b, providerSchema)
-	name, ok := l.label(b)
-	if !ok {
-		return
-	}
+	name := l.label(b)
 	p := Provider{
 		Name: name, Plugin: name, Timeout: defaultTimeout, Breaker: defaultBreaker, Config: map[string]Value{}, attributes: map[string]span{},
 		label: l.sources[b.DefRange.Filename].span(b.LabelRanges[0]),

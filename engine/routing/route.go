@@ -28,10 +28,7 @@ var routeSchema = schemaOf("route")
 
 func (l *loader) readRoute(b *hcl.Block) {
 	content := l.blockContent(b, routeSchema)
-	name, ok := l.label(b)
-	if !ok {
-		return
-	}
+	name := l.label(b)
 	r := &route{name: name, label: l.sources[b.DefRange.Filename].span(b.LabelRanges[0])}
 	l.rules.routes = append(l.rules.routes, r)
 	if a := content.Attributes["when"]; a != nil {

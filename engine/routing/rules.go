@@ -44,14 +44,15 @@ type route struct {
 	failover    payment.Failover
 }
 
-// normalize divides the conditions between the index and expr. One after a condition that may fail is left where it
-// is: a condition that does not hold keeps those behind it from being computed, and from failing.
-func (r *route) normalize() {
+// normalize divides the conditions between the index, which gets most boxes, and what is evaluated one by one. One after
+// a condition that may fail is left where it is: a condition that does not hold keeps those behind it from being
+// computed, and from failing.
+func (r *route) normalize(most int) {
 	r.boxes = truth(true)
 	mayFail := false
 	for _, c := range r.conditions {
 		if c.program == nil && !mayFail {
-			if boxes, ok := allOf(r.boxes, c.boxes); ok {
+			if boxes, ok := allOf(r.boxes, c.boxes); ok && len(boxes) <= most {
 				r.boxes = boxes
 				continue
 			}

@@ -94,19 +94,17 @@ func (l *loader) readStore(b *hcl.Block) {
 
 func (l *loader) readAPIKey(b *hcl.Block) {
 	content := l.blockContent(b, apiKeySchema)
-	name, ok := l.label(b)
-	if !ok {
-		return
-	}
+	name := l.label(b)
 	key := APIKey{Name: name}
 	if a := content.Attributes["sha256"]; a != nil {
 		key.SHA256 = l.sha256(a)
 	}
 	if a := content.Attributes["scopes"]; a != nil {
-		key.Scopes, ok = l.choices(a.Name, a.Expr, scopes)
-		if ok && len(key.Scopes) == 0 {
+		asked, ok := l.choices(a.Name, a.Expr, scopes)
+		if ok && len(asked) == 0 {
 			l.fault(a.Expr.Range(), "scopes is empty", "Name at least one of "+oneOf(scopes)+".")
 		}
+		key.Scopes = asked
 	}
 	l.rules.apiKeys = append(l.rules.apiKeys, key)
 }

@@ -7,6 +7,15 @@ import (
 
 // didYouMean returns a sentence that names the candidate closest to a name that does not exist, or "".
 func didYouMean(name string, candidates []string) string {
+	best := closest(name, candidates)
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("Did you mean %q?", best)
+}
+
+// closest returns the candidate closest to a name that does not exist, or "".
+func closest(name string, candidates []string) string {
 	best, distance := "", 1+min(2, len(name)/3)
 	// The bounds keep a file full of mistakes from costing the square of its length.
 	if len(name) > 100 {
@@ -21,10 +30,7 @@ func didYouMean(name string, candidates []string) string {
 			best, distance = c, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("Did you mean %q?", best)
+	return best
 }
 
 // editDistance is Levenshtein's, in bytes, with two neighbours swapped counting as one edit. Where it is limit or more it

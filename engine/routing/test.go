@@ -56,10 +56,7 @@ type testDraft struct {
 
 func (l *loader) readTest(b *hcl.Block) {
 	content := l.blockContent(b, testSchema)
-	name, ok := l.sentence(b)
-	if !ok {
-		return
-	}
+	name := l.sentence(b)
 	draft := testDraft{fields: map[string]string{}}
 	l.readCase(&draft, content)
 	if len(content.Blocks) == 0 {
@@ -79,13 +76,14 @@ func (l *loader) readTest(b *hcl.Block) {
 }
 
 // sentence returns a test's label, which may be any text that is not used yet.
-func (l *loader) sentence(b *hcl.Block) (string, bool) {
+func (l *loader) sentence(b *hcl.Block) string {
 	name := b.Labels[0]
 	if strings.TrimSpace(name) == "" || len(name) > 200 {
 		l.fault(b.LabelRanges[0], "A test needs a name", "Say in up to 200 characters what is to hold.")
-		return "", false
+	} else {
+		l.claim(b, name, b.LabelRanges[0])
 	}
-	return name, l.claim(b, name, b.LabelRanges[0])
+	return name
 }
 
 // readCase reads what a test or a case says. A case's payment is added to that of its test; the rest replaces it.

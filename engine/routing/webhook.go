@@ -53,10 +53,7 @@ var endingEvents = webhookEvents[:6]
 
 func (l *loader) readWebhook(b *hcl.Block) {
 	content := l.blockContent(b, webhookSchema)
-	name, ok := l.label(b)
-	if !ok {
-		return
-	}
+	name := l.label(b)
 	w := Webhook{Name: name, Events: endingEvents}
 	if a := content.Attributes["url"]; a != nil {
 		w.URL = l.url(a)
@@ -76,10 +73,11 @@ func (l *loader) readWebhook(b *hcl.Block) {
 		w.Secret = text.Text
 	}
 	if a := content.Attributes["events"]; a != nil {
-		w.Events, ok = l.choices(a.Name, a.Expr, webhookEvents)
-		if ok && len(w.Events) == 0 {
+		events, ok := l.choices(a.Name, a.Expr, webhookEvents)
+		if ok && len(events) == 0 {
 			l.fault(a.Expr.Range(), "events is empty", "Leave it away for "+strings.Join(endingEvents, ", ")+".")
 		}
+		w.Events = events
 	}
 	if a := content.Attributes["allow_private"]; a != nil {
 		w.AllowPrivate = l.truth(a)
