@@ -329,7 +329,7 @@ func (x *expression) call(n *ast.CallNode) operand {
 			unknown(segments[0].name, functionNames))
 		return operand{}
 	case len(segments) > 0 && segments[0].name == "now":
-		return x.unknownName(key, segments)
+		return x.unknownName(n, key, segments)
 	}
 	return x.unsupported(n, "Only now has methods; functions are written len(payer.name).")
 }

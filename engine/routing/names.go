@@ -217,11 +217,11 @@ func (x *expression) name(n ast.Node) operand {
 	if r := x.lookUp(key, segments); r != nil {
 		return x.use(r)
 	}
-	return x.unknownName(key, segments)
+	return x.unknownName(n, key, segments)
 }
 
-// unknownName reports the first segment that leads nowhere.
-func (x *expression) unknownName(key string, segments []segment) operand {
+// unknownName reports the first segment of n that leads nowhere.
+func (x *expression) unknownName(n ast.Node, key string, segments []segment) operand {
 	prefix := ""
 	for _, s := range segments {
 		next := x.nextNames(prefix)
@@ -230,11 +230,17 @@ func (x *expression) unknownName(key string, segments []segment) operand {
 			if _, call := s.node.(*ast.IdentifierNode); call && strings.HasSuffix(key, "()") {
 				what, next = "function", functionNames
 			}
-			detail := unknown(s.name, next)
-			if best := closest(s.name, next); best != "" && what == "field" {
-				detail = fmt.Sprintf("Did you mean %q?", x.mended(key, prefix, s.name, best))
+			at, detail := s.node.Location(), unknown(s.name, next)
+			if best := closest(s.name, next); best != "" && what == "field" && strings.HasPrefix(key, prefix+s.name) {
+				whole := prefix + best + strings.TrimPrefix(key, prefix+s.name)
+				if x.references[whole] != nil { // all of it is marked, so that the suggestion can take its place
+					best, at.To = whole, x.extent(n).To
+				} else {
+					best = prefix + best
+				}
+				detail = fmt.Sprintf("Did you mean %q?", best)
 			}
-			x.fail(s.node.Location(), fmt.Sprintf("Unknown %s %q", what, prefix+s.name), detail)
+			x.fail(at, fmt.Sprintf("Unknown %s %q", what, prefix+s.name), detail)
 			return operand{}
 		}
 		prefix += s.name + "."
@@ -250,15 +256,6 @@ func (x *expression) unknownName(key string, segments []segment) operand {
 	}
 	x.fail(last, fmt.Sprintf("%s is no value", path), detail)
 	return operand{}
-}
-
-// mended returns a name with another segment after its prefix, to its end where that exists, else up to there.
-func (x *expression) mended(key, prefix, written, meant string) string {
-	whole := prefix + meant + strings.TrimPrefix(key, prefix+written)
-	if x.references[whole] != nil {
-		return whole
-	}
-	return prefix + meant
 }
 
 // nextNames lists what may follow a prefix that ends with a point, or begin a name.

@@ -107,7 +107,7 @@ func (s *server) codeActions(params json.RawMessage) (any, error) {
 
 var (
 	suggestion = regexp.MustCompile(`Did you mean "([^"]+)"\?`)
-	misspelt   = regexp.MustCompile(`[A-Za-z0-9_][A-Za-z0-9_.-]*`)
+	misspelt   = regexp.MustCompile(`[A-Za-z0-9_][A-Za-z0-9_.-]*(\(\))?`)
 )
 
 // fix returns what to replace with what a diagnostic suggests; "" where it suggests nothing.
@@ -123,7 +123,8 @@ func fix(fault routing.Diagnostic, content []byte) (start, end int, replacement 
 		return 0, 0, "" // the mistake is where the local is written
 	}
 	_, named, _ := strings.Cut(fault.Summary, `"`)
-	prefix, _, _ := strings.Cut(named, word) // of a field, of which only a name is written here
+	first, _, _ := strings.Cut(word, ".")
+	prefix, _, _ := strings.Cut(named, strings.TrimSuffix(first, "()")) // of a field, of which only the end is written here
 	switch rest, within := strings.CutPrefix(m[1], prefix); {
 	case within:
 		return start, end, rest
