@@ -237,7 +237,7 @@ func TestPlaces(t *testing.T) {
 		`"«ammount» < 1000"`,
 		`"amount > 1 && (if «method == 'pse' { 1 } else { 2» })"`,
 		`"amount < 1000 && «ammount» < 1000"`,
-		`"payer.«documnt».type == 'CC'"`,
+		`"payer.«documnt.type» == 'CC'"`,
 		`"amount == «'x'»"`,
 		`"payer.bank == «1007»"`,
 		`"«1007» == payer.bank"`,
