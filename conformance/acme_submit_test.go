@@ -201,6 +201,8 @@ func (p *acme) readCharge(r reply) (provider.Outcome, error) {
 		return provider.Outcome{Status: provider.Succeeded}, nil
 	case p.misreads("ambiguity/", r):
 		return provider.Outcome{}, provider.Errorf(provider.CodeUnavailable, "acme: surely not")
+	case p.has("privacy/errors-dropped") && misreadings["drop-after"](r), p.has("privacy/errors-garbled") && misreadings["garble"](r):
+		return provider.Outcome{}, provider.Errorf(provider.CodeUnknown, "acme: no answer to %s", p.conf["client_secret"])
 	case err != nil:
 		return provider.Outcome{}, err
 	case r.status == http.StatusTooManyRequests && !p.has("ambiguity/too-many-requests"):

@@ -55,15 +55,27 @@ func privacyRules() []rule {
 			s.tellsNothing("the log", s.config.Logs(), a)
 		})},
 	}
-	for _, status := range []struct {
-		id   string
-		code int
-	}{{"400", 400}, {"422", 422}, {"500", 500}, {"200", 200}} {
+	for _, answer := range []struct {
+		id, when string
+		fault    fault
+	}{
+		{"400", "the provider repeats them in a 400", fault{Do: "answer", Status: 400}},
+		{"422", "the provider repeats them in a 422", fault{Do: "answer", Status: 422}},
+		{"500", "the provider repeats them in a 500", fault{Do: "answer", Status: 500}},
+		{"200", "the provider repeats them in a 200", fault{Do: "answer", Status: 200}},
+		{"dropped", "the connection is reset without an answer", fault{Do: "drop_after"}},
+		{"garbled", "the answer is cut in half", fault{Do: "garble"}},
+	} {
 		list = append(list, rule{
-			id: "privacy/errors-" + status.id, obligation: "When the provider repeats secrets and personal data in a " + status.id + ", the error does not.",
+			id: "privacy/errors-" + answer.id, obligation: "When " + answer.when + ", the error tells no secret and no personal data.",
 			run: eachMain(func(s *scene, p provider.Provider, c *payment.Capability) {
 				a := s.attempt(p, c)
-				s.box.lay(s, fault{On: "create", Do: "answer", Status: status.code, Body: s.gossip(a)})
+				f := answer.fault
+				f.On = "create"
+				if f.Status != 0 {
+					f.Body = s.gossip(a)
+				}
+				s.box.lay(s, f)
 				o, err := p.Submit(s.ctx, a)
 				if err != nil {
 					s.tellsNothing("the error", err.Error(), a)

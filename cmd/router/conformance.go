@@ -101,7 +101,14 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 	if err != nil {
 		return errors.Join(err, stop())
 	}
-	tell := func(r conformance.Result) { printResult(s.out, r) }
+	reason := ""
+	tell := func(r conformance.Result) {
+		printResult(s.out, r)
+		if r.Verdict == conformance.NotJudged && r.Detail != reason { // many in a row have the same
+			reason = r.Detail
+			fmt.Fprintf(s.out, "    %s\n", reason)
+		}
+	}
 	shown := showProgress(io.Discard, "")
 	if run.asJSON {
 		shown = showProgress(s.err, "check")

@@ -39,6 +39,7 @@ var flawed = map[string]struct {
 		},
 		fails: []string{
 			"config/errors-hide-secrets", "privacy/logs", "privacy/errors-400", "privacy/errors-422", "privacy/errors-500", "privacy/errors-200",
+			"privacy/errors-dropped", "privacy/errors-garbled",
 		},
 	},
 	"no call ends before its answer": {
