@@ -32,7 +32,7 @@ func TestAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	rules := writeFile(t, "routing.hcl", `route "none" { reject = "no" }`)
-	d, err := startDaemon(t.Context(), l, st, engine.Config{Rules: rules, Logger: slog.New(slog.DiscardHandler)}, false)
+	d, err := startDaemon(t.Context(), l, st, engine.Config{Rules: rules, Plugins: plugins(), Logger: slog.New(slog.DiscardHandler)}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

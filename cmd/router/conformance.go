@@ -28,7 +28,7 @@ const conformanceTime = 3 * time.Minute
 // conformanceRun is what `router conformance` was asked for.
 type conformanceRun struct {
 	sandbox, config, pattern, bill, junit string
-	asJSON, live                          bool
+	asJSON, live, unlocked                bool
 }
 
 func newConformanceCmd() command {
@@ -53,11 +53,13 @@ func newConformanceCmd() command {
 			flags.StringVar(&run.bill, "bill", "", "`reference` of a bill that the sandbox lets be paid")
 			flags.StringVar(&run.junit, "junit", "", "write the report as JUnit XML to a `file` too")
 			flags.BoolVar(&run.live, "live", false, "judge it at the real provider that -config names; no money moves")
+			unlocked := unlockedFlag(flags)
 			flags.BoolVar(&run.asJSON, "json", false, "print the report as JSON")
 			return func(ctx context.Context, s streams, args []string) error {
 				if len(args) == 0 {
 					return usagef("router conformance -h", "conformance: which plugin?")
 				}
+				run.unlocked = *unlocked
 				return run.judge(ctx, s, args[0])
 			}
 		},
@@ -78,7 +80,11 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 	if run.live && run.config == "" {
 		return usagef("router conformance -h", "conformance: -live needs -config: it says which provider is meant, and with which credentials")
 	}
-	settings, deadline, err := run.settings(plugin)
+	settings, block, err := run.settings(plugin)
+	if err != nil {
+		return err
+	}
+	launcher, named, err := run.launcher(s, binary, block)
 	if err != nil {
 		return err
 	}
@@ -87,16 +93,14 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 		return err
 	}
 	var logs lockedBuffer
-	launcher := plugins()
-	launcher.Unmasked = !run.live // else nobody sees what a plugin tells; of real credentials nothing is let through
 	suite, err := conformance.New(ctx, conformance.Config{
 		Open: func(ctx context.Context) (provider.Provider, error) {
 			return launcher.Launch(ctx, provider.Spec{
-				Name: filepath.Base(binary), Plugin: binary,
+				Name: filepath.Base(binary), Plugin: named,
 				Logger: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			})
 		},
-		Sandbox: url, Settings: settings, BillReference: run.bill, Logs: logs.String, Live: run.live, Deadline: deadline,
+		Sandbox: url, Settings: settings, BillReference: run.bill, Logs: logs.String, Live: run.live, Deadline: block.Timeout,
 	})
 	if err != nil {
 		return errors.Join(err, stop())
@@ -120,10 +124,25 @@ func (run conformanceRun) judge(ctx context.Context, s streams, plugin string) e
 	return errors.Join(stop(), err, run.write(s, report))
 }
 
-// settings are the attributes that the file of rules gives for the plugin, and the deadline of its calls.
-func (run conformanceRun) settings(plugin string) (provider.Config, time.Duration, error) {
+// launcher starts the plugin, by the name that it has for the lock file beside -config, if there is one.
+func (run conformanceRun) launcher(s streams, binary string, block routing.Provider) (_ provider.Launcher, named string, _ error) {
+	all := plugins()
+	all.Unmasked = !run.live // else nobody sees what a plugin tells; of real credentials nothing is let through
 	if run.config == "" {
-		return nil, 0, nil
+		return all, binary, nil
+	}
+	named = binary
+	if ruled, err := all.Find(block.Plugin); err == nil && ruled == binary {
+		named = block.Plugin
+	}
+	launcher, err := lockedLauncher(all, run.config, run.unlocked, slog.New(slog.NewTextHandler(s.err, nil)))
+	return launcher, named, err
+}
+
+// settings are the attributes that the file of rules gives for the plugin, and its block there.
+func (run conformanceRun) settings(plugin string) (provider.Config, routing.Provider, error) {
+	if run.config == "" {
+		return nil, routing.Provider{}, nil
 	}
 	load := loadWithoutSecrets
 	if run.live {
@@ -131,7 +150,7 @@ func (run conformanceRun) settings(plugin string) (provider.Config, time.Duratio
 	}
 	rules, found := load(run.config)
 	if rules == nil {
-		return nil, 0, found
+		return nil, routing.Provider{}, found
 	}
 	for _, block := range rules.Providers() {
 		if filepath.Base(block.Plugin) != filepath.Base(plugin) {
@@ -143,9 +162,9 @@ func (run conformanceRun) settings(plugin string) (provider.Config, time.Duratio
 				settings[name] = value.Text
 			}
 		}
-		return settings, block.Timeout, nil
+		return settings, block, nil
 	}
-	return nil, 0, fmt.Errorf("conformance: %s has no provider block for the plugin %s", run.config, filepath.Base(plugin))
+	return nil, routing.Provider{}, fmt.Errorf("conformance: %s has no provider block for the plugin %s", run.config, filepath.Base(plugin))
 }
 
 // sandboxOf returns where the sandbox is, started for the run unless one was named.

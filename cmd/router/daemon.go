@@ -60,9 +60,6 @@ func isLoopback(l net.Listener) bool { return l.Addr().(*net.TCPAddr).IP.IsLoopb
 // rules' API keys if they ask for keys. Both are the daemon's from then on, also when it cannot be started.
 func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.Config, withKeys bool) (*daemon, error) {
 	c.Store = st
-	if c.Plugins == nil {
-		c.Plugins = plugins()
-	}
 	eng, err := engine.New(ctx, c)
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), st.Close())

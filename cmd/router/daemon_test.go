@@ -44,7 +44,7 @@ func TestStoreLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	rules := writeFile(t, "routing.hcl", `route "none" { reject = "no" }`)
-	d, err := startDaemon(t.Context(), l, lostStore{st}, engine.Config{Rules: rules, Logger: slog.New(slog.DiscardHandler)}, false)
+	d, err := startDaemon(t.Context(), l, lostStore{st}, engine.Config{Rules: rules, Plugins: plugins(), Logger: slog.New(slog.DiscardHandler)}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ webhook "shop" {
   url    = %q
   secret = "a secret of this test"
 }`, shop.URL))
-	d, err := startDaemon(t.Context(), l, st, engine.Config{Rules: rules, Logger: slog.New(slog.DiscardHandler)}, false)
+	d, err := startDaemon(t.Context(), l, st, engine.Config{Rules: rules, Plugins: plugins(), Logger: slog.New(slog.DiscardHandler)}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestStartDaemonFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	rules := writeFile(t, "routing.hcl", `provider "acme" {}`)
-	if _, err := startDaemon(t.Context(), l, st, engine.Config{Rules: rules}, false); err == nil {
+	if _, err := startDaemon(t.Context(), l, st, engine.Config{Rules: rules, Plugins: plugins()}, false); err == nil {
 		t.Fatal("a router without its plugin was started")
 	}
 	if again, err := pebblestore.Open("data", &pebblestore.Options{FS: fs}); err != nil {

@@ -58,14 +58,20 @@ func dev(ctx context.Context, s streams, log *slog.Logger, o devOptions) (err er
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	launcher, err := lockedPlugins(o.rules, true, log)
+	if err != nil {
+		return errors.Join(err, l.Close(), st.Close())
+	}
 	// The store is the directory's lock: from here on its simulators' states are ours alone.
-	sims, err := startSimulators(ctx, o.rules, o.data, log)
+	sims, err := startSimulators(ctx, launcher, o.rules, o.data, log)
 	defer func() { err = errors.Join(err, sims.stop()) }()
 	if err != nil {
 		return errors.Join(err, l.Close(), st.Close())
 	}
 	api := "http://" + l.Addr().String()
-	d, err := startDaemon(ctx, l, st, engine.Config{Rules: o.rules, Shadow: sims.shadow, PublicURL: api, Env: sims.env, Logger: log}, false)
+	d, err := startDaemon(ctx, l, st, engine.Config{
+		Rules: o.rules, Shadow: sims.shadow, Plugins: launcher, PublicURL: api, Env: sims.env, Logger: log,
+	}, false)
 	if err != nil {
 		return err
 	}

@@ -220,9 +220,18 @@ func describeAll(ctx context.Context, rules *routing.Rules, describe describer) 
 	return infos, unknown
 }
 
-// infoOf asks a provider's plugin what it takes, as it is configured. The plugin calls nobody for that.
+// infoOf asks a provider's plugin what it takes, as it is configured, unless the lock file beside its rules refuses it.
+// The plugin calls nobody for that.
 func infoOf(ctx context.Context, block routing.Provider) (provider.Info, error) {
-	p, err := startProvider(ctx, block)
+	launcher, err := lockedPlugins(block.File(), false, nil)
+	if err != nil {
+		return provider.Info{}, err
+	}
+	return infoFrom(ctx, launcher, block)
+}
+
+func infoFrom(ctx context.Context, launcher provider.Launcher, block routing.Provider) (provider.Info, error) {
+	p, err := startProvider(ctx, launcher, block)
 	if p == nil {
 		return provider.Info{}, err
 	}

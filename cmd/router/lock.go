@@ -41,8 +41,8 @@ type lockedPlugin struct {
 func newProvidersLockCmd() command {
 	return command{
 		name: "providers lock", summary: "write down which plugin binaries may be started, in " + lockName + " beside the rules",
-		details: "From then on serve refuses a plugin that is not in the file or differs from it. Hashes of other platforms, and\n" +
-			"of plugins that the rules name no more, are kept. Keep the file with the rules, and review its changes.",
+		details: "From then on no command that configures plugins by these rules starts one that is not in the file or differs from\n" +
+			"it; dev warns. Hashes of other platforms, and of plugins that the rules name no more, are kept. Keep the file with the rules, and review its changes.",
 		example: "  router providers lock -c routing.hcl",
 		setup: func(flags *flag.FlagSet) action {
 			path := rulesFlag(flags)
@@ -56,6 +56,11 @@ func lockPath(rulesPath string) string {
 		return filepath.Join(rulesPath, lockName)
 	}
 	return filepath.Join(filepath.Dir(rulesPath), lockName)
+}
+
+// unlockedFlag is -unlocked, of the commands that hand plugins their secrets.
+func unlockedFlag(flags *flag.FlagSet) *bool {
+	return flags.Bool("unlocked", false, "start plugins that "+lockName+" refuses, with a warning for each; for development")
 }
 
 // readLock returns nil where there is no lock file.
@@ -122,7 +127,7 @@ func writeLock(ctx context.Context, out io.Writer, rulesPath string) error {
 		if err != nil {
 			return err
 		}
-		info, err := infoOf(ctx, block)
+		info, err := infoFrom(ctx, plugins(), block)
 		if info.Name == "" { // else it only refuses a configuration without its secrets
 			return err
 		}
@@ -184,17 +189,21 @@ func (l locked) Launch(ctx context.Context, spec provider.Spec) (provider.Provid
 // lockedPlugins returns what starts the plugins of a set of rules, by their lock file where there is one. override
 // starts any, and says so for each.
 func lockedPlugins(rulesPath string, override bool, log *slog.Logger) (provider.Launcher, error) {
+	return lockedLauncher(plugins(), rulesPath, override, log)
+}
+
+func lockedLauncher(launcher *plugin.Launcher, rulesPath string, override bool, log *slog.Logger) (provider.Launcher, error) {
 	path := lockPath(rulesPath)
 	l, err := readLock(path)
 	switch {
 	case err != nil:
 		return nil, err
 	case l == nil:
-		return plugins(), nil
+		return launcher, nil
 	case override:
-		return unlocked{locked{plugins(), l, path}, log}, nil
+		return unlocked{locked{launcher, l, path}, log}, nil
 	}
-	return locked{plugins(), l, path}, nil
+	return locked{launcher, l, path}, nil
 }
 
 // unlocked starts what a lock file refuses, loudly.
@@ -208,6 +217,6 @@ func (u unlocked) Launch(ctx context.Context, spec provider.Spec) (provider.Prov
 	if err == nil {
 		return p, nil
 	}
-	u.log.Warn("STARTING A PLUGIN THAT THE LOCK FILE REFUSES, because of -unlocked; not for production", "plugin", spec.Plugin, "refused", err)
+	u.log.Warn("STARTING A PLUGIN THAT THE LOCK FILE REFUSES; not for production", "plugin", spec.Plugin, "refused", err)
 	return u.Launcher.Launch(ctx, spec)
 }

@@ -31,10 +31,10 @@ func plugins() *plugin.Launcher {
 	return launcher
 }
 
-// startProvider starts a provider's plugin and configures it. A plugin that refuses its configuration is returned with
+// startProvider starts a provider's plugin and configures it, by the launcher that lockedPlugins gave. A plugin that refuses its configuration is returned with
 // the error, for the caller to ask what it is, and to close.
-func startProvider(ctx context.Context, block routing.Provider) (provider.Provider, error) {
-	p, err := plugins().Launch(ctx, provider.Spec{Name: block.Name, Plugin: block.Plugin, SHA256: block.SHA256, Timeout: block.Timeout})
+func startProvider(ctx context.Context, launcher provider.Launcher, block routing.Provider) (provider.Provider, error) {
+	p, err := launcher.Launch(ctx, provider.Spec{Name: block.Name, Plugin: block.Plugin, SHA256: block.SHA256, Timeout: block.Timeout})
 	if err != nil {
 		return nil, err
 	}

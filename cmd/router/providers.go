@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,11 +30,12 @@ func newProvidersCmd() command {
 		setup: func(flags *flag.FlagSet) action {
 			c := clientFlag(flags)
 			path := rulesFlag(flags)
+			unlocked := unlockedFlag(flags)
 			check := flags.Bool("check", false, "try the credentials that the rules have")
 			asJSON := flags.Bool("json", false, "print them as JSON")
 			return func(ctx context.Context, s streams, _ []string) error {
 				if *check {
-					return checkProviders(ctx, s, *path, *asJSON)
+					return checkProviders(ctx, s, *path, *unlocked, *asJSON)
 				}
 				answer, err := c.call(ctx, http.MethodGet, "/v1/providers", nil)
 				if err != nil {
@@ -132,16 +134,20 @@ type checkedList struct {
 	Providers []checked `json:"providers"`
 }
 
-func checkProviders(ctx context.Context, s streams, path string, asJSON bool) error {
+func checkProviders(ctx context.Context, s streams, path string, unlocked, asJSON bool) error {
 	rules, found := loadWithoutSecrets(path)
 	if rules == nil {
 		return found
+	}
+	launcher, err := lockedPlugins(path, unlocked, slog.New(slog.NewTextHandler(s.err, nil)))
+	if err != nil {
+		return err
 	}
 	blocks := rules.Providers()
 	list := checkedList{make([]checked, len(blocks))}
 	var all sync.WaitGroup
 	for i, block := range blocks {
-		all.Go(func() { list.Providers[i] = checkProvider(ctx, block) })
+		all.Go(func() { list.Providers[i] = checkProvider(ctx, launcher, block) })
 	}
 	all.Wait()
 	answer, err := json.Marshal(list)
@@ -154,9 +160,9 @@ func checkProviders(ctx context.Context, s streams, path string, asJSON bool) er
 	return err
 }
 
-func checkProvider(ctx context.Context, block routing.Provider) checked {
+func checkProvider(ctx context.Context, launcher provider.Launcher, block routing.Provider) checked {
 	c := checked{Name: block.Name, Plugin: block.Plugin, Credentials: "unknown", Assumptions: []string{}}
-	p, err := startProvider(ctx, block)
+	p, err := startProvider(ctx, launcher, block)
 	if p != nil {
 		defer func() { _ = p.Close(ctx) }() // what is not released now ends with its process
 		info := p.Info()

@@ -20,7 +20,7 @@ func newServeCmd() command {
 		setup: func(flags *flag.FlagSet) action {
 			path := rulesFlag(flags)
 			address := flags.String("listen", "", "the API's `address`; default: that of the rules' server block, else 127.0.0.1:8080")
-			unlocked := flags.Bool("unlocked", false, "start plugins that "+lockName+" refuses, with a warning for each; for development")
+			unlocked := unlockedFlag(flags)
 			logs := newLogFlags(flags)
 			return func(ctx context.Context, s streams, _ []string) error {
 				log, err := logs.logger("serve", s.err)

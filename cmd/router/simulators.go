@@ -38,7 +38,7 @@ type standInFor struct {
 // startSimulators starts the simulator of every plugin that the rules name. Their state is kept in data, and so
 // are their ports, so that the address of a bank's page outlives a restart. What is returned is to be stopped,
 // also with an error.
-func startSimulators(ctx context.Context, rulesPath, data string, log *slog.Logger) (*simulators, error) {
+func startSimulators(ctx context.Context, launcher provider.Launcher, rulesPath, data string, log *slog.Logger) (*simulators, error) {
 	all := &simulators{answers: map[string]string{}}
 	rules, diagnostics := loadWithoutSecrets(rulesPath)
 	if rules == nil {
@@ -50,7 +50,7 @@ func startSimulators(ctx context.Context, rulesPath, data string, log *slog.Logg
 		return all, err
 	}
 	for _, block := range rules.Providers() {
-		if err := all.add(ctx, block, data, ports, log); err != nil {
+		if err := all.add(ctx, launcher, block, data, ports, log); err != nil {
 			return all, fmt.Errorf("the simulator of provider %q: %w", block.Name, err)
 		}
 	}
@@ -61,14 +61,14 @@ func startSimulators(ctx context.Context, rulesPath, data string, log *slog.Logg
 }
 
 // add starts the simulator of a block's plugin, unless it runs already.
-func (all *simulators) add(ctx context.Context, block routing.Provider, data string, ports map[string]int, log *slog.Logger) error {
+func (all *simulators) add(ctx context.Context, launcher provider.Launcher, block routing.Provider, data string, ports map[string]int, log *slog.Logger) error {
 	name := filepath.Base(block.Plugin)
 	i := slices.IndexFunc(all.list, func(s *simulator) bool { return s.plugin == name })
 	if i >= 0 {
 		all.blocks = append(all.blocks, standInFor{block.Name, all.list[i]})
 		return nil
 	}
-	info, err := infoOf(ctx, block)
+	info, err := infoFrom(ctx, launcher, block)
 	if info.Name == "" { // else it only refuses its stand-in for a configuration
 		return err
 	}

@@ -63,6 +63,9 @@ func (p Provider) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("name", p.Name), slog.String("plugin", p.Plugin))
 }
 
+// File is the path of the file that its block is in.
+func (p Provider) File() string { return p.label.source.name }
+
 // ConfigDiagnostic returns an error at an attribute of the config block; at the block itself where there is no such
 // attribute, and at the provider's label where there is no block.
 func (p Provider) ConfigDiagnostic(attribute, summary, detail string) Diagnostic {
