@@ -80,7 +80,8 @@ const sweepEvery = time.Minute
 // followDue takes up the payments whose next look is due, as many at once as there are workers.
 func (e *Engine) followDue(ctx context.Context) {
 	now := e.now()
-	if now.Before(e.followedAt) || e.followedAt.IsZero() {
+	if _, _, back := e.steps.notice(e.clock); now.Before(e.followedAt) || e.followedAt.IsZero() || !back.Equal(e.hastenedAfter) {
+		e.hastenedAfter = back
 		e.hasten(ctx)
 	}
 	e.followedAt = now

@@ -248,7 +248,8 @@ func mismatched(p *payment.Payment) int {
 // mismatch compares an answer with what we asked for. A difference is never a success and never resolved by
 // itself: it waits for a person.
 func (e *Engine) mismatch(d *draft, a *payment.Attempt, o provider.Outcome) bool {
-	if a.Code == payment.CodeMismatch {
+	differences := differs(d.p, a, o)
+	if a.Code == payment.CodeMismatch && (a.Status == payment.AttemptInDoubt || len(differences) > 0) {
 		return true
 	}
 	number, t := a.Number, payment.EventLookup
@@ -256,7 +257,6 @@ func (e *Engine) mismatch(d *draft, a *payment.Attempt, o provider.Outcome) bool
 		t = payment.EventAttemptEnded
 	}
 	failure := &payment.Failure{Code: payment.CodeMismatch, Message: "the provider's record differs from ours; a person has to look at it"}
-	differences := differs(d.p, a, o)
 	for _, data := range differences {
 		if d.p.Status == payment.InDoubt {
 			data.Failure = failure
@@ -282,9 +282,13 @@ func differs(p *payment.Payment, a *payment.Attempt, o provider.Outcome) []payme
 	if !o.Amount.IsZero() {
 		amount = o.Amount.String()
 	}
+	reference := a.Reference
+	if o.Key != "" || reference == "" {
+		reference = o.Reference // a provider that names our key may have several of its own
+	}
 	var out []payment.EventData
 	for _, c := range []struct{ field, ours, theirs string }{
-		{"key", a.Key, o.Key}, {"amount", p.Amount.String(), amount}, {"currency", p.Currency, o.Currency},
+		{"key", a.Key, o.Key}, {"reference", reference, o.Reference}, {"amount", p.Amount.String(), amount}, {"currency", p.Currency, o.Currency},
 	} {
 		if c.theirs != "" && c.theirs != c.ours {
 			out = append(out, payment.EventData{
@@ -372,7 +376,7 @@ func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *paym
 	a := d.p.Attempt(number)
 	data := payment.EventData{Attempt: number, Code: codeAbsent, Message: orElse(ans.Message, "the provider does not know this attempt (yet)")}
 	c := e.capability(a.Provider, &d.p.Request)
-	proof := c != nil && !e.handedElsewhere(a) && c.Recovery.AbsentAfter > 0 && d.now.Sub(a.DeadlineAt) >= time.Duration(c.Recovery.AbsentAfter)
+	proof := c != nil && !e.handedElsewhere(a) && c.Recovery.AbsentAfter > 0 && e.watched(a.DeadlineAt) >= time.Duration(c.Recovery.AbsentAfter)
 	if !proof || !e.mayGoOn(d, number) {
 		if d.p.Status == payment.InDoubt && a.Code != payment.CodeMismatch {
 			e.evidence(d, a, data)

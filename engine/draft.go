@@ -20,6 +20,7 @@ type draft struct {
 }
 
 func (e *Engine) draft(p *payment.Payment) *draft {
+	e.steps.notice(e.clock)
 	return &draft{p: p.Clone(), events: make([]payment.Event, 0, 2), now: e.now(), looked: p.NextLookupAt}
 }
 

@@ -22,6 +22,7 @@ type Engine struct {
 	store   store.Store
 	log     *slog.Logger
 	clock   Clock
+	steps   clockSteps
 	random  io.Reader
 	workers int
 
@@ -44,6 +45,7 @@ type Engine struct {
 	statistics statisticsByLabel
 
 	followedAt                time.Time // when followDue last ran; its own
+	hastenedAfter             time.Time // the clock being put back; its own
 	scheduler, inbox, tending *alarm
 	background                sync.WaitGroup // the loops
 	lookSlots, inboxSlots     chan struct{}
@@ -74,6 +76,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e.crew = newCrew(e.stopped)
 	e.setDefaults()
+	e.steps.begin(e.clock)
 	next, err := e.build(ctx, &state{})
 	if err != nil {
 		return nil, err

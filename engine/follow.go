@@ -57,7 +57,7 @@ func (e *Engine) follow(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.look(ctx, p, decision, true)
+	_, err = e.look(ctx, p, decision, time.Time{})
 	return err
 }
 
@@ -84,11 +84,11 @@ func (e *Engine) setRight(ctx context.Context, p *payment.Payment) (*payment.Pay
 	return d.p, nil
 }
 
-// look looks a payment up and, where its next look is due, sends it again if that may help: whoever takes the turn of
-// the schedule's look does all of it.
-func (e *Engine) look(ctx context.Context, p *payment.Payment, decision *payment.Decision, due bool) (*payment.Payment, error) {
+// look looks a payment up and, where its next look is due by the end of that, sends it again if that may help: whoever
+// takes the turn of the schedule's look does all of it.
+func (e *Engine) look(ctx context.Context, p *payment.Payment, decision *payment.Decision, due time.Time) (*payment.Payment, error) {
 	p, err := e.lookUp(ctx, p, decision)
-	if err != nil || !due || !e.mayResend(p) {
+	if err != nil || due.After(e.now()) || !e.mayResend(p) {
 		return p, err
 	}
 	if err := e.resend(ctx, p, decision); err != nil {
@@ -199,8 +199,8 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 	if !r.knows(a) || c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt {
 		return false
 	}
-	if a.DeadlineAt.Before(a.StartedAt) { // see setRight: nobody knows how old it is
-		return false
+	if _, _, back := e.steps.notice(e.clock); a.DeadlineAt.Before(a.StartedAt) || a.StartedAt.Before(back) {
+		return false // the clock was put back since (see setRight): nobody knows how old it is
 	}
 	bound := resendUnknown
 	if r.keyRetention > 0 {
@@ -260,7 +260,7 @@ func (e *Engine) Refresh(ctx context.Context, id string) (*payment.Payment, erro
 	if err != nil {
 		return nil, err
 	}
-	return e.look(ctx, p, decision, !p.NextLookupAt.After(e.now()))
+	return e.look(ctx, p, decision, p.NextLookupAt)
 }
 
 // Decision returns the stored decision of a payment.

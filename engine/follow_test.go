@@ -346,3 +346,52 @@ func TestOnlyWhatNeverReachedAProviderIsTriedAgain(t *testing.T) {
 		t.Errorf("it is %s, and was sent %d times", p.Status, acme.calls.Load())
 	}
 }
+
+// A success is never dropped, also where a person has decided otherwise about a mismatch that the provider then corrects.
+func TestSuccessAfterResolvedMismatch(t *testing.T) {
+	t.Parallel()
+	b := run(t, one)
+	acme := b.providers["acme"]
+	p := b.pay(t, "order-1")
+	key := p.Attempts[0].Key
+	acme.Restate(key, payment.Pesos(1))
+	if p, _ = b.Refresh(t.Context(), p.ID); p.Status != payment.InDoubt {
+		t.Fatal(p.Status)
+	}
+	if _, err := b.Resolve(t.Context(), p.ID, payment.Failed, "not paid"); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := b.Refresh(t.Context(), p.ID); err != nil || p.Status != payment.Failed { // it still differs
+		t.Fatalf("it is %s, %v", p.Status, err)
+	}
+	acme.Restate(key, payment.Pesos(20_000))
+	acme.Settle(key, provider.Succeeded)
+	b.notify(t, "acme", p.Attempts[0].Reference)
+	b.inboxEmpty(t)
+	p, err := b.Get(t.Context(), p.ID)
+	if types := b.types(t, p.ID); err != nil || p.Status != payment.Succeeded || !slices.Contains(types, payment.EventLateSuccess) {
+		t.Errorf("it is %s: %v, %v", p.Status, types, err)
+	}
+}
+
+// restating is a provider that answers look-ups with another reference and without our key.
+type restating struct{ *providertest.Provider }
+
+func (r restating) Lookup(ctx context.Context, q provider.Query) (provider.Outcome, error) {
+	o, err := r.Provider.Lookup(ctx, q)
+	o.Key, o.Reference, o.Status = "", "ref-of-another-payment", provider.Succeeded
+	return o, err
+}
+
+// An answer about another reference than the one that was asked for is about another payment.
+func TestAnswerAboutAnotherReference(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	b.configure = func(c *engine.Config) { c.Providers["acme"] = restating{b.providers["acme"]} }
+	b.start(t)
+	p := b.pay(t, "order-1")
+	p, err := b.Refresh(t.Context(), p.ID)
+	if err != nil || p.Status != payment.InDoubt || p.Failure.Code != payment.CodeMismatch {
+		t.Errorf("it is %s: %+v, %v", p.Status, p.Failure, err)
+	}
+}

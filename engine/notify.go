@@ -230,7 +230,7 @@ func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) err
 	if p, err = e.store.Get(ctx, p.ID); err != nil {
 		return err
 	}
-	number := attemptOf(p, r.name, q)
+	due, number := p.NextLookupAt, attemptOf(p, r.name, q)
 	if number == 0 || p.Attempt(number).Status == payment.AttemptSucceeded {
 		return nil // repeated, or about nothing of ours
 	}
@@ -245,7 +245,10 @@ func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) err
 	case !e.askable(d.p, d.p.Attempt(number)):
 		return nil // its provider cannot be asked by key, so that "not found" would be no answer
 	}
-	_, unanswered, err := e.lookUpAttempt(ctx, d.p, number, decision)
+	p, unanswered, err := e.lookUpAttempt(ctx, d.p, number, decision)
+	if err == nil && !due.After(e.now()) && e.mayResend(p) {
+		return e.resend(ctx, p, decision) // it took the turn of the schedule's look: see look
+	}
 	if err == nil && unanswered != nil && e.provider(r.name).knows(d.p.Attempt(number)) {
 		return unanswered // the hint is kept until it was of use: a finished payment has no other
 	}

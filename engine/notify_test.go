@@ -108,6 +108,24 @@ func TestNotify(t *testing.T) {
 		})
 	})
 
+	t.Run("one whose look-up is under way when a resend is due does not put it off", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, one)
+		acme := b.providers["acme"]
+		acme.Script(providertest.LoseBefore()).Always(providertest.Approve())
+		b.start(t)
+		p := b.pay(t, "order-1")
+		b.clock.Advance(time.Second)
+		reached, hold := make(chan struct{}), make(chan struct{})
+		acme.AfterLookup(func(provider.Query) { reached <- struct{}{}; <-hold })
+		b.notify(t, "acme", "key:"+p.Attempts[0].Key)
+		<-reached
+		b.clock.Advance(p.NextLookupAt.Sub(b.clock.Now()))
+		acme.AfterLookup(func(provider.Query) {})
+		close(hold)
+		b.becomes(t, p.ID, payment.Succeeded)
+	})
+
 	t.Run("unreadable and foreign ones are dropped", func(t *testing.T) {
 		t.Parallel()
 		b := run(t, one)

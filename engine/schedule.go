@@ -112,14 +112,20 @@ func (e *Engine) windowEnd(p *payment.Payment, a *payment.Attempt) time.Time {
 	if p.Operation != payment.PayIn {
 		return time.Time{}
 	}
+	var end time.Time
 	if a.Number == len(p.Attempts) && a.URLGiven && !p.ExpiresAt.IsZero() {
-		return p.ExpiresAt.Add(windowGrace)
-	}
-	c := e.capability(a.Provider, &p.Request)
-	if c == nil || c.Recovery.ExpiresAfter == 0 {
+		end = p.ExpiresAt.Add(windowGrace)
+	} else if c := e.capability(a.Provider, &p.Request); c != nil && c.Recovery.ExpiresAfter != 0 {
+		end = a.DeadlineAt.Add(time.Duration(c.Recovery.ExpiresAfter))
+	} else {
 		return time.Time{}
 	}
-	return a.DeadlineAt.Add(time.Duration(c.Recovery.ExpiresAfter))
+	if steady, ahead, _ := e.steps.notice(e.clock); ahead { // then it may have more time than the clock says
+		if later := e.now().Add(end.Sub(a.StartedAt) - steady); later.After(end) {
+			return later
+		}
+	}
+	return end
 }
 
 // afterwards says when a finished payment is looked at once more: while an attempt is still open, and when the
@@ -129,7 +135,7 @@ func (e *Engine) afterwards(d *draft, unanswered bool) time.Time {
 	var last time.Time
 	for i := range d.p.Attempts {
 		a := &d.p.Attempts[i]
-		if a.Status == payment.AttemptSucceeded || a.Code == payment.CodeMismatch ||
+		if a.Status == payment.AttemptSucceeded || a.Code == payment.CodeMismatch && a.Status == payment.AttemptInDoubt ||
 			e.provider(a.Provider) != nil && !e.askable(d.p, a) { // one that is out of the rules may come back
 			continue
 		}

@@ -44,7 +44,7 @@ func newBank(w *universe, name string) *bank {
 	resend := chance(r, 50)
 	for _, o := range []payment.Operation{payment.PayIn, payment.PayOut} {
 		traits := payment.Recovery{LookupByKey: b.byKey, ResendSameKey: resend}
-		if chance(r, 70) && !w.far {
+		if chance(r, 70) {
 			traits.AbsentAfter = payment.Duration(absentAfter)
 		}
 		if o == payment.PayIn {

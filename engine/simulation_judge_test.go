@@ -107,7 +107,7 @@ func (w *universe) judgeDoubt(p *payment.Payment, recorded map[string]*providert
 	case p.Status != payment.InDoubt || p.Failure == nil:
 		w.t.Errorf("%s (%s) is %s for ever: %+v", p.Reference, p.ID, p.Status, p.Attempts)
 	case !mismatch && !unknowable:
-		w.t.Errorf("%s (%s) is in doubt although its provider (%+v) can tell: %+v, %+v; its ledger: %+v", p.Reference, p.ID, traits, p.Failure, p.Attempts, recorded[a.Key])
+		w.t.Errorf("%s (%s) is in doubt until its next look at %s although its provider (%+v) can tell: %+v, %+v; its ledger: %+v", p.Reference, p.ID, p.NextLookupAt, traits, p.Failure, p.Attempts, recorded[a.Key])
 	case !mismatch && p.NextLookupAt.IsZero():
 		w.t.Errorf("%s (%s) is in doubt and never looked at again: %+v", p.Reference, p.ID, p.Attempts)
 	}

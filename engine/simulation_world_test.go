@@ -35,7 +35,7 @@ type universe struct {
 	diskFaults, reloads atomic.Int64 // that happened
 	skew                atomic.Int64 // of the machine's clock against the true time
 	banks               map[string]*bank
-	far                 bool          // the machine's clock goes far ahead at times; no bank's absence or expiry is then a proof
+	far                 bool          // the machine's clock goes far ahead at times; no bank's pages expire unasked then
 	files               chan struct{} // has room for whoever reads or changes the rules
 	calm                chan struct{} // closed when the faults stop
 	over                chan struct{} // closed when the world ends
@@ -150,6 +150,8 @@ func (w *universe) pause(d time.Duration) bool {
 	}
 }
 
+func (c machineClock) Monotonic() time.Duration { return time.Since(time.Unix(0, 0)) }
+
 // machineClock is the clock of the machine that the router runs on.
 type machineClock struct{ w *universe }
 
@@ -160,9 +162,8 @@ func (c machineClock) AfterFunc(d time.Duration, f func()) func() {
 	return func() { timer.Stop() }
 }
 
-// jumpClock sets the machine's clock: by seconds to and fro, and once far back. Far forward is no fault that can be survived
-// where "not found" some time after a call proves something: that time must have passed. Elsewhere it goes far ahead
-// and back: what began meanwhile is looked at when its deadline has come, so by no more than that too late.
+// jumpClock sets the machine's clock: by seconds to and fro, and once far back. Where no URL expires unasked it goes days
+// ahead and back.
 func (w *universe) jumpClock() {
 	r, back := w.dice("clock"), time.Duration(0)
 	for !closed(w.calm) && w.pause(between(r, time.Second, 3*time.Minute)) {
@@ -171,7 +172,7 @@ func (w *universe) jumpClock() {
 		}
 		ahead := time.Duration(0)
 		if w.far && chance(r, 50) {
-			ahead = between(r, 30*time.Minute, 10*24*time.Hour)
+			ahead = between(r, 30*time.Minute, 6*24*time.Hour) // what seems to be a week old is looked at every 6 hours
 		}
 		w.skew.Store(int64(between(r, 0, 20*time.Second) - back + ahead))
 	}

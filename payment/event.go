@@ -63,7 +63,7 @@ type EventData struct {
 	Action         *Action       `json:"action,omitempty"`   // pending: what the payer must do
 	ExpiresAt      time.Time     `json:"expires_at,omitzero"`
 	Failure        *Failure      `json:"failure,omitempty"`
-	Field          string        `json:"field,omitzero"`  // mismatch: amount, currency or key
+	Field          string        `json:"field,omitzero"`  // mismatch: amount, currency, key or reference
 	Ours           string        `json:"ours,omitzero"`   // mismatch: what we asked for
 	Theirs         string        `json:"theirs,omitzero"` // mismatch: what the provider says
 	Note           string        `json:"note,omitzero"`   // resolved: why

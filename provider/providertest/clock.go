@@ -9,6 +9,7 @@ import (
 type Clock struct {
 	mu     sync.Mutex
 	now    time.Time
+	moved  time.Duration
 	timers map[*timer]bool
 }
 
@@ -25,6 +26,24 @@ func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
+}
+
+// Monotonic returns by how much the clock was moved, which Set does not change.
+func (c *Clock) Monotonic() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.moved
+}
+
+// Set sets the clock, as somebody corrects a machine's clock or gets it wrong: no time passes.
+func (c *Clock) Set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	step := now.Sub(c.now)
+	c.now = now
+	for t := range c.timers {
+		t.at = t.at.Add(step)
+	}
 }
 
 // AfterFunc runs f in a goroutine of its own once the clock has been moved by d.
@@ -48,7 +67,7 @@ func (c *Clock) AfterFunc(d time.Duration, f func()) (stop func()) {
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+	c.now, c.moved = c.now.Add(d), c.moved+d
 	for t := range c.timers {
 		if !t.at.After(c.now) {
 			delete(c.timers, t)
