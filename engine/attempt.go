@@ -60,7 +60,8 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	}
 	ctx, cancel := e.withTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
-	if !e.begins(r, func() bool { return !resend && e.mayGoElsewhere(p, decision) }) {
+	call, ok := e.begins(r, func() bool { return !resend && e.mayGoElsewhere(p, decision) })
+	if !ok {
 		return answer{err: errHeld}
 	}
 	began := e.now()
@@ -83,7 +84,7 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	ended := e.now()
 	r.statistics.handovers.add(ended.Sub(began))
 	r.statistics.took(ended, ended, ended.Sub(began))
-	e.ended(r, &p.Request, ans)
+	e.ended(r, call, &p.Request, ans)
 	e.noteCode(r.name, "submit", p.ID, ans.err)
 	return ans
 }

@@ -45,13 +45,14 @@ func (r *running) changesAt(now time.Time) time.Time {
 	return at
 }
 
-// begins counts a hand-over that begins. Decisions learn of it where it changes the provider's condition. It does not begin,
-// and begins returns false, while another one tries whether the provider works again, if it mayGoElsewhere.
-func (e *Engine) begins(r *running, mayGoElsewhere func() bool) bool {
+// begins counts a hand-over that begins; call is what ended is told. Decisions learn of it where it changes the provider's
+// condition. It does not begin, and ok is false, while another one tries whether the provider works again, if it
+// mayGoElsewhere.
+func (e *Engine) begins(r *running, mayGoElsewhere func() bool) (call breaker.Call, ok bool) {
 	now, limit := e.now(), r.terms.Load().Limit
-	changed, held := r.breaker.Begin(now)
+	call, changed, held := r.breaker.Begin(now)
 	if held && mayGoElsewhere() {
-		return false
+		return 0, false
 	}
 	if n := r.inFlight.Add(1); n == int64(limit.InFlight) {
 		changed = true
@@ -72,12 +73,12 @@ func (e *Engine) begins(r *running, mayGoElsewhere func() bool) bool {
 	if changed {
 		e.refreshFacts()
 	}
-	return true
+	return call, true
 }
 
 // ended notes what a hand-over's answer says about the provider: its own failures open its breaker, the payer's
 // faults and a bank's do not.
-func (e *Engine) ended(r *running, req *payment.Request, ans answer) {
+func (e *Engine) ended(r *running, call breaker.Call, req *payment.Request, ans answer) {
 	changed := r.inFlight.Add(-1) == int64(r.terms.Load().Limit.InFlight)-1
 	switch failure := providersFault(req, ans); {
 	case failure != "":
@@ -85,13 +86,13 @@ func (e *Engine) ended(r *running, req *payment.Request, ans answer) {
 		r.mu.Lock()
 		r.lastFailure = failure
 		r.mu.Unlock()
-		if r.breaker.Failed(e.now(), breaker.Settings(terms)) {
+		if r.breaker.Failed(call, e.now(), breaker.Settings(terms)) {
 			changed = true
 			e.log.Warn("a provider's breaker opened", "provider", r.name, "for", terms.CoolOff, "failure", failure)
 		}
 	case refusedUnasked(ans):
-		changed = r.breaker.Undecided() || changed
-	case r.breaker.Succeeded():
+		changed = r.breaker.Undecided(call) || changed
+	case r.breaker.Succeeded(call):
 		changed = true
 		e.log.Info("a provider's breaker closed", "provider", r.name)
 	}

@@ -32,7 +32,12 @@ type Breaker struct {
 	until    time.Time // the end of the cool-off
 	coolOff  time.Duration
 	trial    bool // a call that began after it is under way
+	openings Call // how often it opened
 }
+
+// Call tells a call whose end the breaker heeds from one that says nothing any more: it heeds those that began since it last
+// opened, other than while it was open, and the trial.
+type Call int
 
 // State returns the state at a time. A trial that is under way leaves it open to all others.
 func (b *Breaker) State(now time.Time) State {
@@ -64,24 +69,26 @@ func (b *Breaker) Until() time.Time {
 	return b.until
 }
 
-// Begin tells that a call begins. changed: it is the trial. held: another call is, so that this one should go elsewhere
-// if it can.
-func (b *Breaker) Begin(now time.Time) (changed, held bool) {
+// Begin tells that a call begins; whoever makes it hands call on when it ends. changed: it is the trial. held: another call
+// is, so that this one should go elsewhere if it can.
+func (b *Breaker) Begin(now time.Time) (call Call, changed, held bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.open || b.trial || b.rests(now) {
-		return false, b.trial
+	switch {
+	case !b.open:
+		return b.openings, false, false
+	case b.trial || b.rests(now):
+		return 0, false, b.trial // no opening that is heeded now has this number
 	}
 	b.trial = true
-	return true, false
+	return b.openings, true, false
 }
 
-// Succeeded tells that a call was answered, and returns whether the state changed. A call that began before the
-// breaker opened says nothing about it.
-func (b *Breaker) Succeeded() (changed bool) {
+// Succeeded tells that a call was answered, and returns whether the state changed.
+func (b *Breaker) Succeeded(call Call) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.open && !b.trial {
+	if call != b.openings {
 		return false
 	}
 	changed = b.open
@@ -91,21 +98,26 @@ func (b *Breaker) Succeeded() (changed bool) {
 
 // Undecided tells that a call ended without saying anything about the provider, and returns whether the state changed:
 // where it was the trial, the next call is one.
-func (b *Breaker) Undecided() (changed bool) {
+func (b *Breaker) Undecided(call Call) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if call != b.openings {
+		return false
+	}
 	changed = b.trial
 	b.trial = false
 	return changed
 }
 
 // Failed tells that a call failed by the provider's fault. It returns whether the state changed.
-func (b *Breaker) Failed(now time.Time, s Settings) (changed bool) {
+func (b *Breaker) Failed(call Call, now time.Time, s Settings) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
+	case call != b.openings:
+		return false
 	case b.trial:
-	case b.open || s.Failures == 0:
+	case s.Failures == 0:
 		return false
 	default:
 		b.failures = append(b.failures, now)
@@ -117,5 +129,6 @@ func (b *Breaker) Failed(now time.Time, s Settings) (changed bool) {
 		}
 	}
 	b.failures, b.open, b.trial, b.until, b.coolOff = nil, true, false, now.Add(s.CoolOff), s.CoolOff
+	b.openings++
 	return true
 }
