@@ -77,7 +77,10 @@ func (e *Engine) due(t time.Time) { e.scheduler.wakeAt(t) }
 // sweepEvery bounds how long a look that another router left behind can wait.
 const sweepEvery = time.Minute
 
-// followDue takes up the payments whose next look is due, as many at once as there are workers.
+// looksQueue bounds how many looks at one provider's payments wait: about what 16 workers get done while a lease lasts.
+const looksQueue = 10_000
+
+// followDue takes up the payments whose next look is due.
 func (e *Engine) followDue(ctx context.Context) {
 	now := e.now()
 	if _, _, back := e.steps.notice(e.clock); now.Before(e.followedAt) || e.followedAt.IsZero() || !back.Equal(e.hastenedAfter) {
@@ -97,11 +100,11 @@ func (e *Engine) followDue(ctx context.Context) {
 			break
 		}
 		for _, id := range ids {
-			e.work(e.lookSlots, func() {
+			e.looks.take(ctx, e.currentProvider(ctx, id), func() {
 				if err := e.follow(ctx, id); err != nil {
 					e.log.Warn("a payment could not be followed; it comes up again", "payment", id, "error", err)
 				}
-			})
+			}) // one that is not taken comes up again when its lease ends
 		}
 	}
 	next, err := e.store.NextDue(ctx, e.now())
@@ -113,16 +116,88 @@ func (e *Engine) followDue(ctx context.Context) {
 	e.due(e.now().Add(sweepEvery))
 }
 
-// work runs f in a goroutine of its own, at most as many at once as there are slots. Look-ups and webhooks have
-// slots of their own, so that neither starves the other. Work that has begun is finished when the engine closes.
-func (e *Engine) work(slots chan struct{}, f func()) {
-	slots <- struct{}{}
-	e.working.Add(1)
-	go func() {
-		defer func() {
-			<-slots
-			e.working.Done()
-		}()
-		f()
-	}()
+// currentProvider returns the label of the provider that has the payment now; "" where that cannot be told.
+func (e *Engine) currentProvider(ctx context.Context, id string) string {
+	p, err := e.store.Get(ctx, id)
+	if err != nil || p.Current() == nil {
+		return "" // whoever follows it tells why
+	}
+	return p.Current().Provider
+}
+
+// lanes do work in goroutines of their own, at most as much at once as there are slots, and at most share of it for one
+// provider, so that one that hangs holds up nothing but its own. Look-ups and webhooks have lanes of their own, so that
+// neither starves the other. Work that has begun is finished when the engine closes.
+type lanes struct {
+	slots   chan struct{}
+	share   int
+	length  int             // of a provider's queue, at most
+	room    func()          // is called when a queue that was too full is empty
+	working *sync.WaitGroup // counts the goroutines
+
+	mu sync.Mutex
+	of map[string]*lane // by the provider's label
+}
+
+// lane is one provider's.
+type lane struct {
+	queue   []func()
+	workers int
+	refused bool // work was, since the queue was empty
+}
+
+func newLanes(workers, length int, room func(), working *sync.WaitGroup) *lanes {
+	return &lanes{
+		slots: make(chan struct{}, workers), share: max(1, workers*3/4), length: length, room: room, working: working, of: map[string]*lane{},
+	}
+}
+
+// take has f done when it is the provider's turn, unless ctx ends first; false: too much waits for that already.
+func (l *lanes) take(ctx context.Context, provider string, f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	of := l.of[provider]
+	if of == nil {
+		of = &lane{}
+		l.of[provider] = of
+	}
+	if len(of.queue) >= l.length {
+		of.refused = true
+		return false
+	}
+	of.queue = append(of.queue, f)
+	if of.workers < l.share {
+		of.workers++
+		l.working.Go(func() { l.run(ctx, of) })
+	}
+	return true
+}
+
+// run does what waits in a lane until nothing does.
+func (l *lanes) run(ctx context.Context, of *lane) {
+	for f := l.next(of); f != nil; f = l.next(of) {
+		l.slots <- struct{}{}
+		if ctx.Err() == nil {
+			f()
+		}
+		<-l.slots
+	}
+}
+
+// next takes the first of a lane's queue; with nil its worker ends.
+func (l *lanes) next(of *lane) func() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(of.queue) == 0 {
+		of.workers--
+		return nil
+	}
+	f := of.queue[0]
+	of.queue[0] = nil
+	of.queue = of.queue[1:]
+	if len(of.queue) == 0 && of.refused {
+		of.refused = false
+		l.room()
+	}
+	return f
 }

@@ -37,6 +37,7 @@ type Engine struct {
 	watchers *watchers
 	busy     busy
 	retries  retries
+	inHand   inHand
 	pauses   pauses
 	metrics  metrics
 	auditing auditing
@@ -48,7 +49,7 @@ type Engine struct {
 	hastenedAfter             time.Time // the clock being put back; its own
 	scheduler, inbox, tending *alarm
 	background                sync.WaitGroup // the loops
-	lookSlots, inboxSlots     chan struct{}
+	looks, webhooks           *lanes
 	working                   sync.WaitGroup  // what the loops have begun
 	looping                   context.Context // ends with stopLoops
 	stopLoops                 context.CancelFunc
@@ -122,8 +123,9 @@ func (e *Engine) setDefaults() {
 	if e.workers == 0 {
 		e.workers = 16
 	}
-	e.lookSlots, e.inboxSlots = make(chan struct{}, e.workers), make(chan struct{}, e.workers)
 	e.scheduler, e.inbox, e.tending = newAlarm(e.clock), newAlarm(e.clock), newAlarm(e.clock)
+	e.looks = newLanes(e.workers, looksQueue, e.scheduler.wake, &e.working)
+	e.webhooks = newLanes(e.workers, inboxPage, e.inbox.wake, &e.working)
 }
 
 func (e *Engine) startLoops() {

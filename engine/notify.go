@@ -91,16 +91,53 @@ func (r *retries) forget(id string) {
 	delete(r.of, id)
 }
 
-// inboxPage bounds how many webhooks are read from the store at once.
+// inHand are the webhooks that wait for their turn or are worked on.
+type inHand struct {
+	mu   sync.Mutex
+	ids  map[string]bool
+	over []string // those of ids that ended since the last renew
+}
+
+// renew is called before the inbox is read: what ended before is in it no more, or is to be tried again. What ends later
+// may be read from it though it is done.
+func (h *inHand) renew() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range h.over {
+		delete(h.ids, id)
+	}
+	h.over = h.over[:0]
+}
+
+func (h *inHand) has(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ids[id]
+}
+
+func (h *inHand) add(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ids == nil {
+		h.ids = map[string]bool{}
+	}
+	h.ids[id] = true
+}
+
+func (h *inHand) end(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = append(h.over, id)
+}
+
+// inboxPage bounds how many webhooks are read from the store at once, and how many of one provider wait in memory.
 const inboxPage = 100
 
-// readInbox works through the stored webhooks, the oldest first, and deletes each once what it says is
-// either durable as a look-up or of no use.
+// readInbox takes up the stored webhooks, the oldest first.
 func (e *Engine) readInbox(ctx context.Context) {
 	after := ""
-	var pass sync.WaitGroup
-	defer pass.Wait()
 	for ctx.Err() == nil {
+		e.inHand.renew()
 		page, err := e.store.Notifications(ctx, after, inboxPage)
 		if err != nil {
 			e.log.Error("the inbox of webhooks could not be read", "error", err)
@@ -112,33 +149,48 @@ func (e *Engine) readInbox(ctx context.Context) {
 		}
 		for _, n := range page {
 			after = n.ID
+			if e.inHand.has(n.ID) {
+				continue
+			}
 			again := e.retries.get(n.ID)
 			if wait := again.at.Sub(e.now()); wait > 0 && wait <= longestPause*5/4 { // else the clock was ahead
 				e.inbox.wakeAt(again.at)
 				continue
 			}
-			pass.Add(1)
-			e.work(e.inboxSlots, func() {
-				defer pass.Done()
-				err := e.readNotification(ctx, n, again.tries)
-				if errors.Is(err, errBusy) {
-					return // read again when the payment's turn is over
-				}
-				if err != nil {
-					e.log.Warn("a webhook could not be worked through yet", "provider", n.Provider, "error", err)
-					now := e.now()
-					again = retry{at: now.Add(e.pause(age(now, n.ReceivedAt), retryPause)), tries: again.tries + 1}
-					e.retries.put(n.ID, again)
-					e.inbox.wakeAt(again.at)
-					return
-				}
-				failpoint.Pass(failpoint.NotificationApplied)
-				e.retries.forget(n.ID)
-				if err := e.store.DeleteNotification(ctx, n.ID); err != nil {
-					e.log.Error("a webhook could not be deleted", "provider", n.Provider, "error", err)
-				}
-			})
+			e.inHand.add(n.ID)
+			if !e.webhooks.take(ctx, n.Provider, func() { e.workThrough(ctx, n, again.tries) }) {
+				e.inHand.end(n.ID) // the inbox is read again when there is room
+			}
 		}
+	}
+}
+
+// workThrough deletes a webhook once what it says is either durable as a look-up or of no use. Where it is to be tried
+// again, it is in hand no more when the inbox is woken.
+func (e *Engine) workThrough(ctx context.Context, n store.Notification, tries int) {
+	err := e.readNotification(ctx, n, tries)
+	var busy busyError
+	switch {
+	case errors.As(err, &busy):
+		e.inHand.end(n.ID)
+		if id := string(busy); e.busy.try(id) { // else the end of the payment's turn wakes the inbox
+			e.busy.end(id)
+			e.inbox.wake()
+		}
+	case err != nil:
+		e.log.Warn("a webhook could not be worked through yet", "provider", n.Provider, "error", err)
+		now := e.now()
+		again := retry{at: now.Add(e.pause(age(now, n.ReceivedAt), retryPause)), tries: tries + 1}
+		e.retries.put(n.ID, again)
+		e.inHand.end(n.ID)
+		e.inbox.wakeAt(again.at)
+	default:
+		failpoint.Pass(failpoint.NotificationApplied)
+		e.retries.forget(n.ID)
+		if err := e.store.DeleteNotification(ctx, n.ID); err != nil {
+			e.log.Error("a webhook could not be deleted", "provider", n.Provider, "error", err)
+		}
+		e.inHand.end(n.ID)
 	}
 }
 
@@ -197,10 +249,14 @@ func (e *Engine) readNotification(ctx context.Context, n store.Notification, tri
 // errGone is the answer of a provider that the rules do not name any more.
 var errGone = provider.Errorf(provider.CodeUnknown, "the rules do not name the provider any more")
 
-var (
-	errUnheardOf = errors.New("neither we nor the provider know what the webhook is about (yet)")
-	errBusy      = errors.New("the payment is being handed over or looked up")
-)
+var errUnheardOf = errors.New("neither we nor the provider know what the webhook is about (yet)")
+
+// busyError is the id of the payment whose turn a webhook has to wait for.
+type busyError string
+
+func (e busyError) Error() string {
+	return "payment " + string(e) + " is being handed over or looked up"
+}
 
 // notified looks up what one webhook's query is about.
 func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) error {
@@ -224,7 +280,7 @@ func (e *Engine) notified(ctx context.Context, r *running, q provider.Query) err
 		return err
 	}
 	if !e.busy.try(p.ID) {
-		return errBusy
+		return busyError(p.ID)
 	}
 	defer e.done(p.ID)
 	if p, err = e.store.Get(ctx, p.ID); err != nil {
