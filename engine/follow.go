@@ -97,19 +97,21 @@ func (e *Engine) look(ctx context.Context, p *payment.Payment, decision *payment
 	return e.store.Get(ctx, p.ID)
 }
 
+// routerStopped is the message of an end that recover writes.
+const routerStopped = "the router stopped before the provider's answer was stored"
+
 // recover takes up an attempt whose hand-over this or another process left without storing its answer. While
 // the call may still be running it only waits.
 func (e *Engine) recover(ctx context.Context, p *payment.Payment) (*payment.Payment, error) {
 	d, err := e.update(ctx, p, func(d *draft) {
 		a := d.p.Current()
 		if a.Status == payment.AttemptProcessing && !d.now.Before(a.DeadlineAt.Add(deadlineGrace)) {
-			message := "the router stopped before the provider's answer was stored"
 			d.add(payment.EventAttemptEnded, payment.EventData{
-				Attempt: a.Number, AttemptStatus: payment.AttemptInDoubt, Code: payment.CodeUnknown, Message: message,
+				Attempt: a.Number, AttemptStatus: payment.AttemptInDoubt, Code: payment.CodeUnknown, Message: routerStopped,
 			})
 			if d.p.Status == payment.Processing {
 				d.add(payment.EventInDoubt, payment.EventData{
-					Attempt: a.Number, Failure: &payment.Failure{Code: payment.CodeUnknown, Message: message},
+					Attempt: a.Number, Failure: &payment.Failure{Code: payment.CodeUnknown, Message: routerStopped},
 				})
 			}
 		}

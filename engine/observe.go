@@ -18,6 +18,9 @@ func (e *Engine) observe(d *draft) {
 				e.metrics.failovers.add(left.Provider, handoverOutcome(left.Status, left.Code))
 			}
 		case payment.EventAttemptEnded:
+			if isOurStop(ev.Data) {
+				continue
+			}
 			outcome := handoverOutcome(ev.Data.AttemptStatus, ev.Data.Code)
 			e.metrics.attempts.add(name, outcome)
 			e.statistics.of(name).ended(ev.At, d.now, outcome)

@@ -158,9 +158,14 @@ func (e *Engine) successRate(providerName string, now time.Time) *float64 {
 	return &rate
 }
 
+// isOurStop reports whether an attempt's end was written by recovery: it says nothing about the provider.
+func isOurStop(data payment.EventData) bool {
+	return data.AttemptStatus == payment.AttemptInDoubt && data.Message == routerStopped
+}
+
 // isProvidersFailure reports whether an attempt ended by the provider's own fault; doubt is one.
 func isProvidersFailure(req *payment.Request, data payment.EventData) bool {
 	err := &provider.Error{Code: provider.Code(data.Code), Message: data.Message, Field: data.Field}
 	failed := data.AttemptStatus == payment.AttemptFailed || data.AttemptStatus == payment.AttemptInDoubt
-	return failed && data.Code != codeHeld && err.Code != provider.CodeInvalid && err.Code != provider.CodeDeclined && !bankIsDown(req, err)
+	return failed && !isOurStop(data) && data.Code != codeHeld && err.Code != provider.CodeInvalid && err.Code != provider.CodeDeclined && !bankIsDown(req, err)
 }

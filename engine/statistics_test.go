@@ -178,3 +178,32 @@ func TestStatisticsAfterAClockThatWasAhead(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// What recovery makes of an attempt that the router left is not the provider's doing, now and after another restart.
+func TestStatisticsOfARouterThatStopped(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	var after *bundle
+	step := providertest.Approve()
+	step.Before = func(provider.Attempt) { after = b.crash(t) }
+	b.providers["acme"].SetRecovery(payment.Recovery{LookupByKey: true, ResendSameKey: true}).Script(step)
+	b.start(t)
+	p := b.pay(t, "order-1")
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = after.start(t)
+	b.lookedAgain(t, p.ID)
+	b.becomes(t, p.ID, payment.Succeeded)
+	check := func(when string) {
+		t.Helper()
+		if s := b.status(t); s.SuccessRate == nil || *s.SuccessRate != 1 || s.Counts["unknown"] != 0 {
+			t.Errorf("%s: %+v", when, s)
+		}
+	}
+	check("live")
+	b.clock.Advance(time.Second)
+	b = b.crash(t).start(t)
+	until(t, "the stored payment is counted", func() bool { return b.status(t).SuccessRate != nil })
+	check("after a restart")
+}

@@ -64,6 +64,10 @@ func (e *Engine) warmPayment(ctx context.Context, rates []routing.SuccessRate, p
 		case payment.EventAttemptStarted:
 			calls[a.Number] = ev
 		case payment.EventAttemptEnded:
+			if isOurStop(ev.Data) {
+				delete(calls, a.Number)
+				continue
+			}
 			if !hasRate(rates, recently) { // a reload: the statistics know
 				continue
 			}
