@@ -12,11 +12,10 @@ import (
 // Config says what an Engine is made of. Rules and Store are required, and Plugins or Providers for every
 // provider that the rules name; the zero value of everything else is its default.
 type Config struct {
-	// Rules is the path of a routing.hcl, or of a directory of *.hcl files.
+	// Rules is the path of a routing.hcl, or of a directory of *.hcl files. Of their server block the engine uses only
+	// shadow, the path of rules that every payment is decided by too, with no effect: Engine.Shadow tells what they would
+	// have decided. They are read at New and at each Reload; faults of theirs stop neither.
 	Rules string
-	// Shadow is the path of rules that every payment is decided by too, with no effect: Engine.Shadow tells what they
-	// would have decided. They are read at New and at each Reload; faults of theirs stop neither. "" = none.
-	Shadow string
 	// Store keeps the payments. The engine does not close it.
 	Store store.Store
 	// Plugins starts the rules' providers; plugin.Dir("bin") starts them as processes.

@@ -105,7 +105,6 @@ func (e *Engine) prepare(ctx context.Context, s *state) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("engine: the store cannot be written: %w", err)
 	}
-	e.loadShadow()
 	e.resumeShadow(ctx)
 	return e.loadCodes(ctx)
 }
@@ -132,9 +131,7 @@ func (e *Engine) startLoops() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.looping, e.stopLoops = ctx, cancel
 	e.background.Go(func() { e.warm(ctx, e.state.Load().rates, e.now()) })
-	if e.config.Shadow != "" {
-		e.background.Go(func() { e.followShadow(ctx) })
-	}
+	e.startShadow()
 	for _, loop := range []struct {
 		alarm *alarm
 		run   func(context.Context)

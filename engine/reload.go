@@ -154,7 +154,7 @@ func (e *Engine) ReloadFrom(ctx context.Context, hash string) (err error) {
 	for _, r := range started {
 		e.keepIdentity(context.WithoutCancel(ctx), r)
 	}
-	e.loadShadow()
+	e.reloadShadow(ctx)
 	e.tending.wake() // checks the new ones
 	e.log.Info("the rules were reloaded", "before", before.rules.Hash(), "rules", next.rules.Hash())
 	if added := slices.DeleteFunc(slices.Clone(next.rates), func(s routing.SuccessRate) bool { return hasRate(before.rates, s) }); len(added) > 0 {

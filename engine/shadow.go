@@ -12,7 +12,8 @@ import (
 	"github.com/cauce-pay/cauce/payment"
 )
 
-// Shadow is what the rules at Config.Shadow would have decided about the payments that were decided since then.
+// Shadow is what the rules that the server block names as shadow would have decided about the payments that were decided
+// since then. A reload of rules that name another path, or none, ends the comparison.
 type Shadow struct {
 	Path  string `json:"path"`
 	Fault string `json:"fault,omitzero"` // why they cannot be used as they are now; those of before go on
@@ -39,43 +40,78 @@ const (
 // shadow decides what happens by other rules too. It follows the stored events, after the payments: nothing waits for
 // it, and nothing that goes wrong in it reaches a payment.
 type shadow struct {
+	stop func() // ends the following and waits for that; nil while there is none. Only New and a reload use it
+
 	mu    sync.Mutex
+	path  string         // "" = none is asked for; only New and a reload set it
 	rules *routing.Rules // nil while there are none
 	fault string
 	now   ShadowCounts
 	saved time.Time
 }
 
-// Shadow returns the comparison with the rules at Config.Shadow; ErrNotFound where none are set.
+// Shadow returns the comparison with the shadow of the rules in force; ErrNotFound where they have none.
 func (e *Engine) Shadow() (Shadow, error) {
-	if e.config.Shadow == "" {
-		return Shadow{}, fmt.Errorf("engine: %w: no shadow rules are set", ErrNotFound)
-	}
 	e.shadow.mu.Lock()
 	defer e.shadow.mu.Unlock()
-	s := Shadow{Path: e.config.Shadow, Fault: e.shadow.fault, ShadowCounts: e.shadow.now}
+	if e.shadow.path == "" {
+		return Shadow{}, fmt.Errorf("engine: %w: no shadow rules are set", ErrNotFound)
+	}
+	s := Shadow{Path: e.shadow.path, Fault: e.shadow.fault, ShadowCounts: e.shadow.now}
 	s.Cursor = ""
 	s.Backtest = s.Backtest.Clone()
 	return s, nil
 }
 
-// loadShadow reads the shadow rules anew. Where they have a fault, those of before stay.
-func (e *Engine) loadShadow() {
-	if e.config.Shadow == "" {
-		return
+// readShadow reads the shadow rules, or tells why they cannot be used.
+func (e *Engine) readShadow(path string) (rules *routing.Rules, fault string) {
+	if path == "" {
+		return nil, ""
 	}
-	rules, found := routing.Load(e.config.Shadow, &routing.Options{
+	rules, found := routing.Load(path, &routing.Options{
 		Env: e.config.Env, Unset: func(string) string { return "https://not-set.example" }, // nothing is called by them
 	})
+	if rules == nil {
+		e.log.Error("the shadow rules cannot be used; the rules in force are not affected", "rules", path, "error", found)
+		return nil, found.Error()
+	}
+	return rules, ""
+}
+
+// reloadShadow reads the shadow rules anew, at the end of a reload. Where they have a fault, those of before stay, but
+// not under another path: that begins a comparison of its own.
+func (e *Engine) reloadShadow(ctx context.Context) {
+	path := e.Rules().Server().Shadow
+	another := path != e.shadow.path
+	if another && e.shadow.stop != nil {
+		e.shadow.stop()
+	}
+	rules, fault := e.readShadow(path)
 	e.shadow.mu.Lock()
 	defer e.shadow.mu.Unlock()
-	e.shadow.fault = ""
-	if rules == nil {
-		e.shadow.fault = found.Error()
-		e.log.Error("the shadow rules cannot be used; the rules in force are not affected", "rules", e.config.Shadow, "error", found)
+	e.shadow.path, e.shadow.fault = path, fault
+	if another || rules != nil {
+		e.shadow.rules = rules
+	}
+	if another {
+		e.beginShadow(ctx)
+		e.startShadow()
+	}
+}
+
+// startShadow follows the payments until shadow.stop.
+func (e *Engine) startShadow() {
+	e.shadow.stop = nil
+	if e.shadow.path == "" {
 		return
 	}
-	e.shadow.rules = rules
+	ctx, cancel := context.WithCancel(e.looping)
+	ended := make(chan struct{})
+	e.shadow.stop = func() { cancel(); <-ended }
+	e.background.Go(func() {
+		defer close(ended)
+		e.followShadow(ctx)
+	})
 }
 
 // followShadow decides every payment that is decided from now on, or since the comparison in the store was kept.
@@ -124,18 +160,26 @@ func (e *Engine) compareOn(ctx context.Context) error {
 
 // resumeShadow goes on with the comparison in the store if it is of the same rules, and else begins one.
 func (e *Engine) resumeShadow(ctx context.Context) {
-	if e.config.Shadow == "" {
-		return
-	}
+	path := e.Rules().Server().Shadow
+	rules, fault := e.readShadow(path)
+	e.shadow.mu.Lock()
+	defer e.shadow.mu.Unlock()
+	e.shadow.path, e.shadow.rules, e.shadow.fault = path, rules, fault
 	var stored ShadowCounts
 	if _, err := readSetting(ctx, e.store, shadowSetting, &stored); err != nil {
 		e.log.Warn("the comparison with the shadow rules cannot be read and begins anew", "error", err)
 		stored = ShadowCounts{}
 	}
-	e.shadow.mu.Lock()
-	defer e.shadow.mu.Unlock()
-	if rules := e.shadow.rules; rules != nil && stored.Hash == rules.Hash() && stored.Rules == e.Rules().Hash() {
+	if rules != nil && stored.Hash == rules.Hash() && stored.Rules == e.Rules().Hash() {
 		e.shadow.now = stored
+		return
+	}
+	e.beginShadow(ctx)
+}
+
+// beginShadow begins a comparison with the payments that are decided from now on. The caller holds shadow.mu.
+func (e *Engine) beginShadow(ctx context.Context) {
+	if e.shadow.path == "" {
 		return
 	}
 	end, err := e.EventsEnd(ctx)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,14 +15,17 @@ import (
 	"github.com/cauce-pay/cauce/engine/store"
 )
 
+// shadowed are rules with a server block that names those at path as their shadow.
+func shadowed(rules, path string) string {
+	return fmt.Sprintf("server { shadow = %q }\n%s", path, rules)
+}
+
 // inShadow starts an engine with shadow rules at the path that it returns.
 func inShadow(t *testing.T, rules, shadow string) (*bundle, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "next.hcl")
 	rewrite(t, path, shadow)
-	b := setup(t, rules)
-	b.configure = func(c *engine.Config) { c.Shadow = path }
-	return b.start(t), path
+	return run(t, shadowed(rules, path)), path
 }
 
 // counted waits until that many payments were decided in shadow.
@@ -118,12 +122,12 @@ func (f *feedBreaks) Feed(ctx context.Context, after string, limit int) ([]store
 func TestShadowOutlivesTheStoresFaults(t *testing.T) {
 	t.Parallel()
 	path := writeRules(t, two)
-	b := setup(t, two)
+	b := setup(t, shadowed(two, path))
 	b.configure = func(c *engine.Config) {
 		if err := c.Store.PutSetting(t.Context(), "shadow", []byte(`{"hash":7}`)); err != nil {
 			t.Fatal(err)
 		}
-		c.Shadow, c.Store = path, &feedBreaks{Store: c.Store}
+		c.Store = &feedBreaks{Store: c.Store}
 	}
 	b.start(t)
 	for n, key := range []string{"order-1", "order-2", "order-3"} {
@@ -134,4 +138,87 @@ func TestShadowOutlivesTheStoresFaults(t *testing.T) {
 			return err == nil && s.Backtest.Payments == n+1
 		})
 	}
+}
+
+// A reload takes up a shadow that the server block names anew, another one, and that it names none any more.
+func TestShadowIsSetByAReload(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	next, later := filepath.Join(dir, "next.hcl"), filepath.Join(dir, "later.hcl")
+	rewrite(t, next, strings.ReplaceAll(two, `["acme", "bravo"]`, `["bravo", "acme"]`))
+	rewrite(t, later, `route "x" {`)
+	b := setup(t, two)
+	var rules string
+	b.configure = func(c *engine.Config) { rules = c.Rules }
+	b.start(t)
+	orders := 0
+	pay := func() {
+		t.Helper()
+		orders++
+		if p := b.pay(t, fmt.Sprint("order-", orders)); p.Provider != "acme" {
+			t.Errorf("%s goes to %s", p.IdempotencyKey, p.Provider)
+		}
+	}
+	take := func(text string) {
+		t.Helper()
+		rewrite(t, rules, text)
+		b.reload(t)
+		pay()
+	}
+	pay()
+
+	take(shadowed(two, next))
+	if s := b.counted(t, 1); s.Path != next || s.Fault != "" || s.Rules != b.Rules().Hash() || s.Backtest.Elsewhere != 1 {
+		t.Errorf("added: %+v", s)
+	}
+	pay()
+	b.counted(t, 2)
+
+	take(shadowed(two, later))
+	if s := b.counted(t, 0); s.Path != later || s.Hash != "" || !strings.Contains(s.Fault, "later.hcl:1") {
+		t.Errorf("another, which is faulty: %+v", s)
+	}
+	rewrite(t, later, two)
+	take(shadowed(two, later))
+	if s := b.counted(t, 1); s.Path != later || s.Fault != "" || s.Backtest.Elsewhere != 0 {
+		t.Errorf("another: %+v", s)
+	}
+
+	take(two)
+	if s, err := b.Shadow(); !errors.Is(err, engine.ErrNotFound) || strings.Contains(b.metrics(t), "cauce_shadow") {
+		t.Errorf("none any more: %+v, %v", s, err)
+	}
+
+	take(shadowed(two, next))
+	if s := b.counted(t, 1); s.Path != next || s.Backtest.Elsewhere != 1 {
+		t.Errorf("added again: %+v", s)
+	}
+}
+
+// Reloads may set and take away the shadow while payments run and the comparison is asked for.
+func TestShadowIsSetWhilePaymentsRun(t *testing.T) {
+	t.Parallel()
+	b, path := inShadow(t, two, two)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := range 20 {
+			if _, err := b.Pay(t.Context(), fmt.Sprint("order-", n), request()); err != nil {
+				t.Error(err)
+			}
+			if _, err := b.Shadow(); err != nil && !errors.Is(err, engine.ErrNotFound) {
+				t.Error(err)
+			}
+		}
+	}()
+	for n := range 10 {
+		rewrite(t, b.Rules().Files()[0], []string{two, shadowed(two, path)}[n%2])
+		b.reload(t)
+	}
+	<-done
+	b.pay(t, "order-last")
+	until(t, "the last shadow decides", func() bool {
+		s, err := b.Shadow()
+		return err == nil && s.Rules == b.Rules().Hash() && s.Backtest.Payments > 0
+	})
 }

@@ -26,7 +26,6 @@ type daemon struct {
 	served   chan error // what ended the server
 	log      *slog.Logger
 	rules    string // their path
-	shadow   string // that of Config.Shadow
 }
 
 // listen opens the API's port. Without API keys it must be one that only this machine reaches.
@@ -79,7 +78,7 @@ func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.C
 		keys = func() []routing.APIKey { return eng.Rules().APIKeys() }
 	}
 	d := &daemon{
-		store: st, engine: eng, webhooks: sender, served: make(chan error, 1), log: c.Logger, rules: c.Rules, shadow: c.Shadow,
+		store: st, engine: eng, webhooks: sender, served: make(chan error, 1), log: c.Logger, rules: c.Rules,
 		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, Metrics: sender.WriteMetrics, Logger: c.Logger}),
 	}
 	go func() { d.served <- d.server.Serve(l) }()

@@ -70,7 +70,7 @@ func dev(ctx context.Context, s streams, log *slog.Logger, o devOptions) (err er
 	}
 	api := "http://" + l.Addr().String()
 	d, err := startDaemon(ctx, l, st, engine.Config{
-		Rules: o.rules, Shadow: sims.shadow, Plugins: launcher, PublicURL: api, Env: sims.env, Logger: log,
+		Rules: o.rules, Plugins: launcher, PublicURL: api, Env: sims.env, Logger: log,
 	}, false)
 	if err != nil {
 		return err

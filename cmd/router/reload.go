@@ -26,7 +26,7 @@ func (d *daemon) watchRules(ctx context.Context) {
 	defer signal.Stop(hup)
 	ticker := time.NewTicker(rulesPoll)
 	defer ticker.Stop()
-	loaded := fingerprint(d.rules, d.shadow)
+	loaded := d.fingerprint()
 	last := loaded
 	for {
 		by := "a change of the files"
@@ -35,9 +35,9 @@ func (d *daemon) watchRules(ctx context.Context) {
 			return
 		case <-hup:
 			by = "SIGHUP"
-			last = fingerprint(d.rules, d.shadow)
+			last = d.fingerprint()
 		case <-ticker.C:
-			now := fingerprint(d.rules, d.shadow)
+			now := d.fingerprint()
 			settled := now == last
 			last = now
 			if now == loaded || !settled {
@@ -60,10 +60,25 @@ func (d *daemon) reload(ctx context.Context) {
 		}
 	case err != nil:
 		d.log.Error("the rules were not reloaded", "error", err)
-	case before.Server() != d.engine.Rules().Server() || before.Store() != d.engine.Rules().Store():
+	case atStart(before) != atStart(d.engine.Rules()):
 		d.log.Warn("the changed server or store block takes effect at the next start")
 	}
 }
+
+// startOnly is what a reload does not take up.
+type startOnly struct {
+	server routing.Server
+	store  routing.Store
+}
+
+func atStart(r *routing.Rules) startOnly {
+	s := startOnly{r.Server(), r.Store()}
+	s.server.Shadow = ""
+	return s
+}
+
+// fingerprint changes when a file of the rules or of their shadow does, and with the shadow's path.
+func (d *daemon) fingerprint() string { return fingerprint(d.rules, d.engine.Rules().Server().Shadow) }
 
 // fingerprint changes when a file of the rules does. Files that cannot be read are left out: reloading tells why.
 func fingerprint(paths ...string) string {

@@ -54,7 +54,7 @@ func serve(ctx context.Context, log *slog.Logger, path, address string, unlocked
 		return errors.Join(err, l.Close())
 	}
 	d, err := startDaemon(ctx, l, st, engine.Config{
-		Rules: path, Shadow: rules.Server().Shadow, Plugins: launcher, PublicURL: rules.Server().PublicURL, Logger: log,
+		Rules: path, Plugins: launcher, PublicURL: rules.Server().PublicURL, Logger: log,
 	}, true)
 	if err != nil {
 		return err

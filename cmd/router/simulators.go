@@ -26,7 +26,6 @@ type simulators struct {
 	list    []*simulator
 	blocks  []standInFor
 	answers map[string]string // of env() in the rules
-	shadow  string            // the rules' shadow
 }
 
 // standInFor is a provider block and its simulator.
@@ -44,7 +43,6 @@ func startSimulators(ctx context.Context, launcher provider.Launcher, rulesPath,
 	if rules == nil {
 		return all, diagnostics
 	}
-	all.shadow = rules.Server().Shadow
 	ports, err := readPorts(data)
 	if err != nil {
 		return all, err

@@ -113,7 +113,8 @@ func newRulesShadowCmd() command {
 	return command{
 		name: "rules shadow", summary: "say what the rules of the server block's shadow would have decided",
 		details: "With server { shadow = \"next.hcl\" } every payment is decided by those rules too, with no effect. It is said which\n" +
-			"payments would go elsewhere since either rules changed. The key needs the scope admin.\n" + clientDetails,
+			"payments would go elsewhere since either rules changed. A reload takes up that line when it is added, changed or\n" +
+			"taken away. The key needs the scope admin.\n" + clientDetails,
 		example: "  router rules shadow",
 		setup: func(flags *flag.FlagSet) action {
 			c := clientFlag(flags)

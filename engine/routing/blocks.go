@@ -73,10 +73,10 @@ func BlockAt(path ...string) (Block, bool) {
 var booleans = []string{"true", "false"}
 
 var blocks = []Block{
-	{Type: "server", Doc: "How the daemon is reached; the library ignores it.", Attributes: []Attribute{
+	{Type: "server", Doc: "How the daemon is reached, which the library ignores, and rules to compare with.", Attributes: []Attribute{
 		{Name: "listen", Doc: "host and port to listen on; 127.0.0.1:8080 by default", Example: `"127.0.0.1:8080"`},
 		{Name: "public_url", Doc: "where providers reach the daemon's webhooks", Example: `"https://pay.example.com"`},
-		{Name: "shadow", Doc: "rules that decide every payment too, with no effect; router rules shadow tells what they would change", Example: `"next.hcl"`},
+		{Name: "shadow", Doc: "rules that decide every payment too, with no effect, from the next reload on; router rules shadow tells what they would change", Example: `"next.hcl"`},
 	}},
 	{Type: "store", Label: "its kind: " + oneOf(storeKinds), Doc: "Where payments are kept.", Attributes: []Attribute{
 		{Name: "path", Doc: "its directory; data by default, beside the rules", Example: `"data"`},

@@ -62,7 +62,7 @@ func (r *route) normalize(most int) {
 	}
 }
 
-// Server says where the daemon listens. The library ignores it.
+// Server says where the daemon listens. Of it the engine uses the shadow only.
 type Server struct {
 	Listen    string // host:port; default 127.0.0.1:8080
 	Shadow    string // path of rules that decide every payment too, with no effect; "" = none

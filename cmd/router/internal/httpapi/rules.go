@@ -73,7 +73,7 @@ func (a *api) showRulesText(w http.ResponseWriter, r *http.Request) error {
 func (a *api) showShadow(w http.ResponseWriter, _ *http.Request) error {
 	shadow, err := a.engine.Shadow()
 	if errors.Is(err, engine.ErrNotFound) {
-		return newProblem(http.StatusNotFound, "not_found", "no rules are in the shadow: the server block of the rules names them, shadow = \"next.hcl\"; a change of it takes effect at the next start")
+		return newProblem(http.StatusNotFound, "not_found", "no rules are in the shadow: the server block of the rules names them, shadow = \"next.hcl\"; a reload takes it up")
 	}
 	if err != nil {
 		return err
