@@ -190,7 +190,7 @@ func readPayment(s streams, from string) (payment.Request, error) {
 
 // infos asks the plugins of the rules' providers what they take, and says of which it is not known.
 func infos(ctx context.Context, s streams, rules *routing.Rules) map[string]provider.Info {
-	known, unknown := describeAll(ctx, rules, infoOf)
+	known, unknown := describeAll(ctx, rules.Providers(), infoOf)
 	reportUnknown(s, unknown)
 	maps.DeleteFunc(known, func(name string, _ provider.Info) bool { return unknown[name] != nil })
 	return known
@@ -205,10 +205,10 @@ func reportUnknown(s streams, unknown map[string]error) {
 // describer asks a provider's plugin what it is; one that refuses its configuration tells that and an error.
 type describer func(context.Context, routing.Provider) (provider.Info, error)
 
-// describeAll asks the plugins of the rules' providers what they are, and tells why one could not say all.
-func describeAll(ctx context.Context, rules *routing.Rules, describe describer) (infos map[string]provider.Info, unknown map[string]error) {
+// describeAll asks providers' plugins what they are, and tells why one could not say all.
+func describeAll(ctx context.Context, blocks []routing.Provider, describe describer) (infos map[string]provider.Info, unknown map[string]error) {
 	infos, unknown = map[string]provider.Info{}, map[string]error{}
-	for _, p := range rules.Providers() {
+	for _, p := range blocks {
 		info, err := describe(ctx, p)
 		if err != nil {
 			unknown[p.Name] = err

@@ -55,16 +55,22 @@ func validate(ctx context.Context, s streams, path string, asJSON bool) error {
 }
 
 // checkRules finds what can be told of rules without their secrets and without calling a provider; unsaved contents take
-// the place of files.
+// the place of files. Of rules that are refused, the providers in whose blocks there is no fault are asked nevertheless.
 func checkRules(ctx context.Context, path string, unsaved map[string][]byte, describe describer) lsp.Findings {
 	rules, found := loadWith(path, routing.Options{Tests: true, Unsaved: unsaved})
-	if rules == nil {
-		return lsp.Findings{Diagnostics: found}
+	var blocks []routing.Provider
+	if rules != nil {
+		blocks = rules.Providers()
+	} else {
+		blocks = routing.Providers(path, &routing.Options{Unset: standIn, Unsaved: unsaved})
 	}
-	infos, unknown := describeAll(ctx, rules, describe)
-	found = append(found, configFaults(rules, infos, unknown)...)
-	for _, block := range rules.Providers() {
+	infos, unknown := describeAll(ctx, blocks, describe)
+	found = append(found, configFaults(blocks, infos, unknown)...)
+	for _, block := range blocks {
 		found = append(found, engine.SecretsInClear(block, infos[block.Name].Config)...)
+	}
+	if rules == nil {
+		return lsp.Findings{Diagnostics: found.Sorted(), Unknown: unknown}
 	}
 	capabilities := map[string][]payment.Capability{}
 	for name, info := range infos {
@@ -72,14 +78,14 @@ func checkRules(ctx context.Context, path string, unsaved map[string][]byte, des
 			capabilities[name] = info.Capabilities
 		}
 	}
-	return lsp.Findings{Diagnostics: append(found, rules.Check(capabilities)...), Infos: infos, Unknown: unknown}
+	return lsp.Findings{Diagnostics: append(found, rules.Check(capabilities)...).Sorted(), Infos: infos, Unknown: unknown}
 }
 
 // configFaults takes what plugins refuse of their configuration out of unknown, and returns it with its places. A value
 // that is not known here cannot be judged.
-func configFaults(rules *routing.Rules, infos map[string]provider.Info, unknown map[string]error) routing.Diagnostics {
+func configFaults(blocks []routing.Provider, infos map[string]provider.Info, unknown map[string]error) routing.Diagnostics {
 	var found routing.Diagnostics
-	for _, block := range rules.Providers() {
+	for _, block := range blocks {
 		var faults *provider.ConfigError
 		if !errors.As(unknown[block.Name], &faults) || infos[block.Name].Name == "" {
 			continue

@@ -37,7 +37,7 @@ func (r *Rules) Check(capabilities map[string][]payment.Capability) Diagnostics 
 			}
 		}
 	}
-	return ds.sorted()
+	return ds.Sorted()
 }
 
 // misfit says why none of boxes meets one of the capabilities; "" where one does, or nothing is in boxes.

@@ -137,7 +137,8 @@ func (d Diagnostic) write(b *strings.Builder) {
 }
 
 // sorted returns the diagnostics in the order of their places, which is the same on every run.
-func (ds Diagnostics) sorted() Diagnostics {
+// Sorted sorts the diagnostics in place, by file, line and column, and returns them.
+func (ds Diagnostics) Sorted() Diagnostics {
 	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.Summary, b.Summary))

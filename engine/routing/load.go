@@ -50,6 +50,15 @@ func Load(path string, o *Options) (*Rules, Diagnostics) {
 
 // load builds rules from the content of files. Relative paths in them start at dir.
 func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
+	l := newLoader(sources, dir, o)
+	l.read(sources)
+	if len(l.unreadable) > 0 {
+		return nil, l.unreadable.Sorted() // what is missing would look like further faults
+	}
+	return l.finish()
+}
+
+func newLoader(sources []*source, dir string, o *Options) *loader {
 	options := Options{}
 	if o != nil {
 		options = *o
@@ -72,28 +81,14 @@ func load(sources []*source, dir string, o *Options) (*Rules, Diagnostics) {
 		}
 		l.sources[s.name] = s
 	}
-	l.read(sources)
-	if len(l.unreadable) > 0 {
-		return nil, l.unreadable.sorted() // what is missing would look like further faults
-	}
-	return l.finish()
+	return l
 }
 
 // read reads all files. What a block may name has to be known before: locals, then providers, then the rest, tests last.
 // A file that declares neither is parsed when it is its turn, and forgotten: a parsed file takes up 20 times its size.
 func (l *loader) read(sources []*source) {
-	parsed := make(map[*source]hcl.Blocks, len(sources))
-	var declaring, tests hcl.Blocks
-	for _, s := range sources {
-		if s.declares() {
-			parsed[s] = l.parse(s)
-			declaring = append(declaring, parsed[s]...)
-		}
-	}
-	l.readLocals(declaring.OfType("locals"))
-	for _, b := range declaring.OfType("provider") {
-		l.readProvider(b)
-	}
+	parsed := l.readDeclarations(sources)
+	var tests hcl.Blocks
 	l.language = newLanguage(l.conditionLocals())
 	l.language.usedLocals = l.usedLocals
 	for _, s := range sources {
@@ -111,6 +106,23 @@ func (l *loader) read(sources []*source) {
 	for _, b := range tests {
 		l.readTest(b) // it may name a route of any file
 	}
+}
+
+// readDeclarations reads the locals and the providers, and returns the blocks of the files that may declare any.
+func (l *loader) readDeclarations(sources []*source) map[*source]hcl.Blocks {
+	parsed := make(map[*source]hcl.Blocks, len(sources))
+	var declaring hcl.Blocks
+	for _, s := range sources {
+		if s.declares() {
+			parsed[s] = l.parse(s)
+			declaring = append(declaring, parsed[s]...)
+		}
+	}
+	l.readLocals(declaring.OfType("locals"))
+	for _, b := range declaring.OfType("provider") {
+		l.readProvider(b)
+	}
+	return parsed
 }
 
 // declares reports whether the file may declare what other files name.
@@ -159,7 +171,7 @@ func (l *loader) finish() (*Rules, Diagnostics) {
 		l.warnUnused()
 		l.warnUnreached()
 	}
-	ds := l.diagnostics.sorted()
+	ds := l.diagnostics.Sorted()
 	if ds.HasErrors() {
 		return nil, ds
 	}
@@ -192,6 +204,8 @@ type loader struct {
 	localNames    []string // in the order of the files
 	usedLocals    map[string]bool
 	providerNames []string             // likewise
+	faultless     []Provider           // in whose blocks there is no fault, and no value that is not known
+	valueless     int                  // expressions that have no value
 	labels        map[string]hcl.Range // of the blocks that have been read, under "type label"
 	language      *language
 }

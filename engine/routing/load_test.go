@@ -515,3 +515,43 @@ func TestAcceptedDepth(t *testing.T) {
 	mustLoad(t, "locals {\n  a = "+strings.Repeat("(", maxNesting-1)+"1"+strings.Repeat(")", maxNesting-1)+"\n}\n")
 	mustLoad(t, routeWhen(strings.Repeat("(", maxExpressionDepth)+"true"+strings.Repeat(")", maxExpressionDepth)))
 }
+
+// The providers that nothing is wrong with are told of rules that are refused, and no others.
+func TestProviders(t *testing.T) {
+	t.Parallel()
+	const routes = "\nroute \"all\" {\n  when = \"payer.bnk == ''\"\n  providers = [\"acme\"]\n}\n"
+	for name, c := range map[string]struct {
+		rules string
+		want  []string
+	}{
+		"a fault in a route":         {`provider "acme" {}`, []string{"acme"}},
+		"a fault in another":         {"provider \"acme\" {}\nprovider \"bravo\" { colour = 1 }", []string{"acme"}},
+		"a value that is not set":    {`provider "acme" { notification_secret = env("NOT_SET") }`, []string{"acme"}},
+		"no name":                    {`provider "../acme" {}`, nil},
+		"no plugin's name":           {`provider "acme" { plugin = ".." }`, nil},
+		"a plugin that has no value": {"locals { p = lower(1, 2) }\nprovider \"acme\" { plugin = local.p }", nil},
+		"a config that has none":     {"locals { p = lower(1, 2) }\nprovider \"acme\" {\n  config { a = local.p }\n}", nil},
+		"the second of a name":       {"provider \"acme\" {}\nprovider \"acme\" {}", []string{"acme"}},
+		"more faults than are told":  {strings.Repeat("provider \"..\" { timeout = \"x\" }\n", 600) + "provider \"acme\" { timeout = \"x\" }", nil},
+		"no HCL":                     {`provider "acme" {`, nil},
+	} {
+		path := filepath.Join(writeFiles(t, map[string]string{"routing.hcl": c.rules + routes}), "routing.hcl")
+		o := &Options{Env: func(string) (string, bool) { return "", false }, Unset: func(string) string { return "unset" }}
+		if rules, _ := Load(path, o); rules != nil {
+			t.Errorf("%s: the rules are not refused", name)
+		}
+		var got []string
+		for _, p := range Providers(path, o) {
+			got = append(got, p.Name)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, not %q", name, got, c.want)
+		}
+	}
+	half := writeFiles(t, map[string]string{"a.hcl": `provider "acme" {}`, "b.hcl": `provider "bravo" {`})
+	for _, path := range []string{half, filepath.Join(half, "nowhere.hcl")} {
+		if got := Providers(path, nil); got != nil {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}

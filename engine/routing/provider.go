@@ -76,9 +76,29 @@ func (p Provider) ConfigDiagnostic(attribute, summary, detail string) Diagnostic
 	return at.diagnostic(Error, summary, detail)
 }
 
+// Providers returns the provider blocks at path that nothing is wrong with, in file order: also of rules that Load refuses
+// for what is wrong elsewhere, so that their configuration can be checked. None where a file that may have such blocks
+// cannot be read. Options.Tests says nothing here.
+func Providers(path string, o *Options) []Provider {
+	if o == nil {
+		o = &Options{}
+	}
+	sources, dir, ds := readSources(path, false, o.Unsaved)
+	if ds.HasErrors() {
+		return nil
+	}
+	l := newLoader(sources, dir, o)
+	l.readDeclarations(sources)
+	if len(l.unreadable) > 0 {
+		return nil
+	}
+	return l.faultless
+}
+
 var providerSchema = schemaOf("provider")
 
 func (l *loader) readProvider(b *hcl.Block) {
+	faults, valueless := l.found[Error], l.valueless
 	content := l.blockContent(b, providerSchema)
 	name := l.label(b)
 	p := Provider{
@@ -110,6 +130,9 @@ func (l *loader) readProvider(b *hcl.Block) {
 	}
 	l.rules.providers = append(l.rules.providers, p)
 	l.providerNames = append(l.providerNames, name)
+	if l.found[Error] == faults && l.valueless == valueless && !l.full() {
+		l.faultless = append(l.faultless, p)
+	}
 }
 
 // plugin reads a plugin's name, or its path: what holds a slash.

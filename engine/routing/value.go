@@ -15,6 +15,13 @@ import (
 
 // value evaluates an expression outside of conditions. ok is false where it has no value; that is reported by then.
 func (l *loader) value(e hcl.Expression) (v cty.Value, ok bool) {
+	if v, ok = l.evaluate(e); !ok {
+		l.valueless++
+	}
+	return v, ok
+}
+
+func (l *loader) evaluate(e hcl.Expression) (v cty.Value, ok bool) {
 	known := map[string]cty.Value{}
 	ok = true
 	for _, t := range e.Variables() {
