@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
@@ -26,6 +28,8 @@ type daemon struct {
 	served   chan error // what ended the server
 	log      *slog.Logger
 	rules    string // their path
+	asLoaded string // fingerprint of the rules' files from before they were loaded
+	hup      chan os.Signal
 }
 
 // listen opens the API's port. Without API keys it must be one that only this machine reaches.
@@ -59,6 +63,7 @@ func isLoopback(l net.Listener) bool { return l.Addr().(*net.TCPAddr).IP.IsLoopb
 // rules' API keys if they ask for keys. Both are the daemon's from then on, also when it cannot be started.
 func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.Config, withKeys bool) (*daemon, error) {
 	c.Store = st
+	asLoaded := fingerprint(c.Rules)
 	eng, err := engine.New(ctx, c)
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), st.Close())
@@ -78,9 +83,10 @@ func startDaemon(ctx context.Context, l net.Listener, st store.Store, c engine.C
 		keys = func() []routing.APIKey { return eng.Rules().APIKeys() }
 	}
 	d := &daemon{
-		store: st, engine: eng, webhooks: sender, served: make(chan error, 1), log: c.Logger, rules: c.Rules,
+		store: st, engine: eng, webhooks: sender, served: make(chan error, 1), log: c.Logger, rules: c.Rules, asLoaded: asLoaded, hup: make(chan os.Signal, 1),
 		server: httpapi.NewServer(httpapi.Config{Engine: eng, Keys: keys, Metrics: sender.WriteMetrics, Logger: c.Logger}),
 	}
+	signal.Notify(d.hup, syscall.SIGHUP) // before anybody can know that it serves
 	go func() { d.served <- d.server.Serve(l) }()
 	return d, nil
 }

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/cauce-pay/cauce/engine"
@@ -21,19 +20,20 @@ const rulesPoll = time.Second
 
 // watchRules reloads the rules at SIGHUP and when their files change, until ctx ends.
 func (d *daemon) watchRules(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	defer signal.Stop(d.hup)
 	ticker := time.NewTicker(rulesPoll)
 	defer ticker.Stop()
-	loaded := d.fingerprint()
-	last := loaded
+	last := d.fingerprint()
+	loaded := last
+	if fingerprint(d.rules) != d.asLoaded {
+		loaded = "" // they changed meanwhile
+	}
 	for {
 		by := "a change of the files"
 		select {
 		case <-ctx.Done():
 			return
-		case <-hup:
+		case <-d.hup:
 			by = "SIGHUP"
 			last = d.fingerprint()
 		case <-ticker.C:

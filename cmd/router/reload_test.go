@@ -38,6 +38,9 @@ func TestWatchRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(path, []byte(`route "early" { reject = "no" }`), 0o600); err != nil { // once loaded, before it is watched
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.run(ctx) }()
@@ -67,6 +70,7 @@ func TestWatchRules(t *testing.T) {
 			return slices.Contains(d.engine.Rules().Routes(), route) // a signal that is still on its way may find the file empty
 		})
 	}
+	await("early", func() bool { return slices.Contains(d.engine.Rules().Routes(), "early") })
 	become("signalled", `route "signalled" { reject = "no" }`, true)
 	become("changed", `route "changed" { reject = "no, again" }`, false)
 	become("shadowed", `server { shadow = "next.hcl" }
