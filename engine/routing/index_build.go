@@ -86,7 +86,7 @@ func (b *indexBuilder) fill(at int32, entries []entry, room int) {
 		b.nodes[at] = b.entryNode(&entries[0])
 		return
 	}
-	n := node{first: int32(entries[0].route), common: takeCommon(entries)}
+	n := node{first: int32(entries[0].route), common: b.share(takeCommon(entries))}
 	entries = untilSettled(entries)
 	var s *candidateSplit
 	if len(entries) > 1 && room > 0 {
@@ -110,7 +110,7 @@ func (b *indexBuilder) fill(at int32, entries []entry, room int) {
 	b.nodes[at] = n
 }
 
-// entryNode leaves what an entry has still to test. Entries with the same few tests share them: in a processor's cache too.
+// entryNode leaves what an entry has still to test.
 func (b *indexBuilder) entryNode(e *entry) node {
 	var left box
 	for i, t := range e.box {
@@ -118,14 +118,19 @@ func (b *indexBuilder) entryNode(e *entry) node {
 			left = append(left, b.widened(t))
 		}
 	}
+	return node{kind: entryNode, first: int32(e.route), common: b.share(left), exact: e.exact}
+}
+
+// share returns the one box of the same few tests, so that nodes share it in a processor's cache too.
+func (b *indexBuilder) share(c box) box {
 	var tests [2]*test
-	if n := copy(tests[:], left); n > 0 && n == len(left) {
-		if b.shared[tests] == nil {
-			b.shared[tests] = left
-		}
-		left = b.shared[tests]
+	if n := copy(tests[:], c); n == 0 || n < len(c) {
+		return c
 	}
-	return node{kind: entryNode, first: int32(e.route), common: left, exact: e.exact}
+	if b.shared[tests] == nil {
+		b.shared[tests] = c
+	}
+	return b.shared[tests]
 }
 
 // widened returns a test that says the same of the numbers that can be here, with as few bounds as possible: it is then
