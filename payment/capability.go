@@ -41,7 +41,8 @@ type Recovery struct {
 	ResendSameKey bool `json:"resend_same_key"`
 	// AbandonIfUnanswered: a redirect pay-in whose URL nobody was given cannot be paid, so another provider may be tried.
 	AbandonIfUnanswered bool `json:"abandon_if_unanswered"`
-	// AbsentAfter is how long after the call "not found" proves that it was not executed; 0 = never.
+	// AbsentAfter is how long after the call "not found" proves that it was not executed; 0 = never. The
+	// engine counts only time that one process of it has watched.
 	AbsentAfter Duration `json:"absent_after"`
 	// ExpiresAfter is how long after the call a redirect URL can be paid at most; 0 = not known. A pay-in without
 	// an answer whose URL nobody was given is closed as expired after it.

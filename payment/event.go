@@ -54,7 +54,7 @@ type EventData struct {
 	Provider       string        `json:"provider,omitzero"`
 	Key            string        `json:"key,omitzero"`            // attempt_started: the attempt's key
 	Account        string        `json:"account,omitzero"`        // attempt_started: as in Attempt
-	DeadlineAt     time.Time     `json:"deadline_at,omitzero"`    // attempt_started, and lookup where the attempt is sent again
+	DeadlineAt     time.Time     `json:"deadline_at,omitzero"`    // attempt_started; lookup where the attempt is sent again, or where the clock was ahead
 	AttemptStatus  AttemptStatus `json:"attempt_status,omitzero"` // attempt_ended, lookup: where the attempt stands now
 	Status         Status        `json:"status,omitzero"`         // resolved: what the person decided
 	Code           string        `json:"code,omitzero"`

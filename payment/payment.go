@@ -228,7 +228,7 @@ func (p *Payment) updateAttempt(e Event) error {
 		a.EndedAt = e.At
 	}
 	if !d.DeadlineAt.IsZero() {
-		a.DeadlineAt = d.DeadlineAt // it was sent again
+		a.DeadlineAt = d.DeadlineAt // it was sent again, or the clock was ahead when it was set
 	}
 	if a.Number == len(p.Attempts) && a.Reference != "" {
 		p.ProviderReference = a.Reference

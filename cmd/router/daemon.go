@@ -27,9 +27,9 @@ type daemon struct {
 	server   *http.Server
 	served   chan error // what ended the server
 	log      *slog.Logger
-	rules    string // their path
-	asLoaded string // fingerprint of the rules' files from before they were loaded
-	hup      chan os.Signal
+	rules    string         // their path
+	asLoaded string         // fingerprint of the rules' files from before they were loaded
+	hup      chan os.Signal // SIGHUP: the rules are to be reloaded
 }
 
 // listen opens the API's port. Without API keys it must be one that only this machine reaches.

@@ -31,8 +31,8 @@ func plugins() *plugin.Launcher {
 	return launcher
 }
 
-// startProvider starts a provider's plugin and configures it, by the launcher that lockedPlugins gave. A plugin that refuses its configuration is returned with
-// the error, for the caller to ask what it is, and to close.
+// startProvider starts a provider's plugin and configures it, by the launcher that lockedPlugins gave. A plugin that
+// refuses its configuration is returned with the error, for the caller to ask what it is, and to close.
 func startProvider(ctx context.Context, launcher provider.Launcher, block routing.Provider) (provider.Provider, error) {
 	p, err := launcher.Launch(ctx, provider.Spec{Name: block.Name, Plugin: block.Plugin, SHA256: block.SHA256, Timeout: block.Timeout})
 	if err != nil {
