@@ -58,14 +58,6 @@ var flawed = map[string]struct {
 		},
 		fails: []string{"hostile/trickle"},
 	},
-	"a token that comes too late is used": {
-		plugin: "plugins/tpaga-pse", file: "plugins/internal/oauth/oauth.go",
-		replaced: []string{"		token, err := t.get(ctx, refused)", `		token, err := t.get(context.WithoutCancel(ctx), refused)
-				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-					ctx = context.WithoutCancel(ctx)
-				}`},
-		fails: []string{"deadlines/token"},
-	},
 }
 
 func TestConformanceSeesThroughTheWire(t *testing.T) {
