@@ -142,24 +142,42 @@ func TestNoProcessOutlivesItsHost(t *testing.T) {
 	})
 }
 
-// A plugin that stands still, so that calls pass their deadlines and it gives no sign of life, is ended and started again.
+// A plugin that stands still, so that calls pass their deadlines and it gives no sign of life, is ended and started again,
+// whether a deadline is the context's own or, as the engine's, the cause of its end.
 func TestHungPlugin(t *testing.T) {
 	t.Parallel()
-	clock := newFakeClock()
-	p := launch(t, "good", &Launcher{Clock: clock}, nil)
-	if err := p.Configure(t.Context(), provider.Config{"token": "s3cr3t-token"}); err != nil {
-		t.Fatal(err)
-	}
-	first := processOf(p)
-	halt(t, first.ID())
-	for range maxOverdue {
-		_, err := submit(p, "", 100*time.Millisecond)
-		wantCode(t, err, provider.CodeUnknown)
-	}
-	clock.awaitTimer(t)
-	clock.advance(maxPause)
-	eventually(t, "it runs again", func() bool { return running(p, first) })
-	if _, err := submit(p, "", 10*time.Second); err != nil {
-		t.Errorf("the new one does not answer: %v", err)
+	const timeout = 100 * time.Millisecond
+	for name, within := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, timeout)
+		},
+		"cause": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			timer := time.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+			return ctx, func() { timer.Stop(); cancel(nil) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newFakeClock()
+			p := launch(t, "good", &Launcher{Clock: clock}, nil)
+			if err := p.Configure(t.Context(), provider.Config{"token": "s3cr3t-token"}); err != nil {
+				t.Fatal(err)
+			}
+			first := processOf(p)
+			halt(t, first.ID())
+			for range maxOverdue {
+				ctx, cancel := within(t.Context())
+				_, err := p.Submit(ctx, attempt(""))
+				cancel()
+				wantCode(t, err, provider.CodeUnknown)
+			}
+			clock.awaitTimer(t)
+			clock.advance(maxPause)
+			eventually(t, "it runs again", func() bool { return running(p, first) })
+			if _, err := submit(p, "", 10*time.Second); err != nil {
+				t.Errorf("the new one does not answer: %v", err)
+			}
+		})
 	}
 }

@@ -88,7 +88,8 @@ func (r *remote) Call(ctx context.Context, call *pb.Call) (*pb.Answer, error) {
 	}
 	a, err := s.wire.Call(ctx, call)
 	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.overdue.Add(1) == maxOverdue {
+		// The cause, because the engine ends its calls by a clock of its own: their contexts are cancelled then.
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) && s.overdue.Add(1) == maxOverdue {
 			go r.probe(s)
 		}
 		return nil, err
