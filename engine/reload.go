@@ -303,15 +303,21 @@ func (s *state) capabilities() map[string][]payment.Capability {
 	return all
 }
 
-// closeProviders closes all of them at once, within closeTimeout.
+// closeProviders closes all of them at once, within closeTimeout. One that takes twice as long is left behind.
 func closeProviders(ctx context.Context, providers []*running) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*closeTimeout)
 	defer cancel()
+	crew := newCrew(ctx.Done())
 	errs := make([]error, len(providers))
 	var all sync.WaitGroup
 	for i, r := range providers {
 		all.Go(func() {
-			if err := r.Close(ctx); err != nil {
+			_, err := guarded(ctx, crew, func() (struct{}, error) {
+				ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+				defer cancel()
+				return struct{}{}, r.Close(ctx)
+			})
+			if err != nil {
 				errs[i] = fmt.Errorf("engine: provider %q: %w", r.name, err)
 			}
 		})

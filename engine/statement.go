@@ -128,10 +128,10 @@ func (e *Engine) fetchStatement(ctx context.Context, r *running, p provider.Prov
 	page := ""
 	for range maxStatementPages {
 		callCtx, cancel := e.withTimeout(ctx, r.timeout)
-		answer, err := p.Statement(callCtx, page)
+		answer, err := guarded(callCtx, e.crew, func() (provider.StatementPage, error) { return p.Statement(callCtx, page) })
 		cancel()
 		if err != nil {
-			return nil, fmt.Errorf("engine: the statement of provider %q could not be read: %w", r.name, err)
+			return nil, fmt.Errorf("engine: the statement of provider %q could not be read: %w", r.name, provider.AsError(err))
 		}
 		added := map[identity]int{}
 		for _, line := range answer.Lines {

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,6 +48,11 @@ func (w *wild) Balance(context.Context) (provider.Balance, error) {
 	return provider.Balance{}, nil
 }
 
+func (w *wild) Statement(context.Context, string) (provider.StatementPage, error) {
+	w.run()
+	return provider.StatementPage{}, nil
+}
+
 func (w *wild) ParseNotification(context.Context, provider.Notification) ([]provider.Query, error) {
 	w.run()
 	return nil, nil
@@ -59,7 +65,7 @@ func startWild(t *testing.T, do func()) (*bundle, *wild) {
 	p := b.providers["acme"]
 	p.SetBanks(provider.Bank{Code: "1022", Name: "UNO"})
 	p.SetBills([]provider.Biller{{ID: "1", Name: "Agua"}})
-	p.SetBalance(provider.Balance{Available: payment.Pesos(1), Currency: "COP"})
+	p.SetBalance(provider.Balance{Available: payment.Pesos(1), Currency: "COP"}).SetStatement()
 	w := &wild{Provider: p, do: do}
 	b.configure = func(c *engine.Config) { c.Providers = map[string]provider.Provider{"acme": w} }
 	return b.start(t), w
@@ -80,6 +86,13 @@ func TestPanics(t *testing.T) {
 			return nil
 		},
 		"Balance": func() error { b.Providers(t.Context()); return nil },
+		"Statement": func() error {
+			var told *provider.Error
+			if _, err := b.Reconcile(t.Context(), "acme", nil); !errors.As(err, &told) || told.Code != provider.CodeUnknown {
+				return errors.Join(errors.New("no panic was told"), err)
+			}
+			return nil
+		},
 	} {
 		before := w.called.Load()
 		if err := call(); err != nil {
@@ -122,5 +135,47 @@ func TestCloseLeavesHangingCalls(t *testing.T) {
 		case <-time.After(20 * time.Second):
 			t.Fatal("Close waits for a provider that hangs")
 		}
+	}
+}
+
+// A provider that ignores that its time is over does not hold Reconcile, and so Close, for ever.
+func TestStatementThatHangs(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	defer close(hang)
+	b := setup(t, one)
+	w := &wild{Provider: b.providers["acme"].SetStatement(), do: func() { <-hang }}
+	b.configure = func(c *engine.Config) { c.Providers = map[string]provider.Provider{"acme": w} }
+	b.start(t)
+	until(t, "its check hangs", func() bool { return w.called.Load() == 1 })
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.Reconcile(t.Context(), "acme", nil)
+		ended <- err
+	}()
+	until(t, "its statement hangs", func() bool { return w.called.Load() == 2 })
+	b.clock.Advance(20 * time.Second)
+	select {
+	case err := <-ended:
+		if provider.CodeOf(err) != provider.CodeUnknown {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("Reconcile waits for a provider that hangs")
+	}
+}
+
+// brittle panics when it is closed.
+type brittle struct{ *providertest.Provider }
+
+func (brittle) Close(context.Context) error { panic("boom") }
+
+func TestPanicOfClose(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	b.configure = func(c *engine.Config) { c.Providers["acme"] = brittle{b.providers["acme"]} }
+	b.start(t)
+	if err := b.Close(); err == nil || !strings.Contains(err.Error(), "the provider panicked: boom") {
+		t.Errorf("got %v", err)
 	}
 }
