@@ -125,9 +125,10 @@ func (e *Engine) currentProvider(ctx context.Context, id string) string {
 	return p.Current().Provider
 }
 
-// lanes do work in goroutines of their own, at most as much at once as there are slots, and at most share of it for one
-// provider, so that one that hangs holds up nothing but its own. Look-ups and webhooks have lanes of their own, so that
-// neither starves the other. Work that has begun is finished when the engine closes.
+// lanes do work in goroutines of their own, at most share of it at once for one provider, so that one that hangs holds up
+// nothing but its own. Each provider's first worker needs no slot, so that however many hang, the others go on; the further
+// ones share the slots. Look-ups and webhooks have lanes of their own, so that neither starves the other. Work that has
+// begun is finished when the engine closes.
 type lanes struct {
 	slots   chan struct{}
 	share   int
@@ -143,6 +144,7 @@ type lanes struct {
 type lane struct {
 	queue   []func()
 	workers int
+	first   bool // one of them is the first
 	refused bool // work was, since the queue was empty
 }
 
@@ -168,28 +170,37 @@ func (l *lanes) take(ctx context.Context, provider string, f func()) bool {
 	of.queue = append(of.queue, f)
 	if of.workers < l.share {
 		of.workers++
-		l.working.Go(func() { l.run(ctx, of) })
+		first := !of.first
+		of.first = true
+		l.working.Go(func() {
+			for more := true; more; {
+				more = l.step(ctx, of, first)
+			}
+		})
 	}
 	return true
 }
 
-// run does what waits in a lane until nothing does.
-func (l *lanes) run(ctx context.Context, of *lane) {
-	for f := l.next(of); f != nil; f = l.next(of) {
-		l.slots <- struct{}{}
-		if ctx.Err() == nil {
-			f()
-		}
-		<-l.slots
+// step does what is next in a lane; false: nothing is, and the worker ends.
+func (l *lanes) step(ctx context.Context, of *lane, first bool) bool {
+	if !first {
+		l.slots <- struct{}{} // before work is taken, so that none waits for a slot while another worker is free
+		defer func() { <-l.slots }()
 	}
+	f := l.next(of, first)
+	if f != nil && ctx.Err() == nil {
+		f()
+	}
+	return f != nil
 }
 
 // next takes the first of a lane's queue; with nil its worker ends.
-func (l *lanes) next(of *lane) func() {
+func (l *lanes) next(of *lane, first bool) func() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(of.queue) == 0 {
 		of.workers--
+		of.first = of.first && !first
 		return nil
 	}
 	f := of.queue[0]

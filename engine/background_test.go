@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
+	"github.com/cauce-pay/cauce/provider/providertest"
 )
 
 // byReference is a route for each of two providers.
@@ -123,4 +125,53 @@ func (b *bundle) lookedAgainUntil(t *testing.T, id string, status payment.Status
 		}
 		return err == nil && p.Status == status
 	})
+}
+
+// However many providers hang, another one has its turn.
+func TestProvidersThatHangHoldUpNoOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t, byReference)
+	b.rules = strings.Replace(b.rules, `route "all"`, `provider "third" {}
+route "third" {
+  when      = "reference == 'THIRD'"
+  providers = ["third"]
+}
+route "all"`, 1)
+	b.providers["third"] = providertest.New("third")
+	b.configure = func(config *engine.Config) { config.Workers = 4 }
+	b.start(t)
+	made := map[string][]*payment.Payment{}
+	for name, reference := range map[string]string{"acme": "ACME", "bravo": "BRAVO", "third": "THIRD"} {
+		for i := range 8 {
+			req := request()
+			req.Reference = reference
+			p, err := b.Pay(t.Context(), fmt.Sprint(name, i), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.providers[name].Settle(p.Attempts[0].Key, provider.Succeeded)
+			made[name] = append(made[name], p)
+		}
+	}
+	hang, hung := make(chan struct{}), make(chan struct{}, 100)
+	release := sync.OnceFunc(func() { close(hang) })
+	t.Cleanup(release)
+	told := func(name string) {
+		for _, p := range made[name] {
+			b.notify(t, name, p.Attempts[0].Reference)
+		}
+	}
+	for _, name := range []string{"acme", "bravo"} {
+		b.providers[name].AfterLookup(func(provider.Query) { hung <- struct{}{}; <-hang })
+		told(name)
+	}
+	for range 4 { // as many as there are slots
+		<-hung
+	}
+	told("third")
+	for _, p := range made["third"] {
+		b.becomes(t, p.ID, payment.Succeeded)
+	}
+	release()
+	b.inboxEmpty(t)
 }

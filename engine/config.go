@@ -36,7 +36,7 @@ type Config struct {
 	// Random is the source of ids and keys; nil = crypto/rand. It is read from several goroutines.
 	Random io.Reader
 	// Workers bounds how many payments are looked up at once in the background, and how many webhooks are worked
-	// through; 0 = 16. One provider has at most three quarters of them, at least one.
+	// through; 0 = 16. One provider has at most three quarters of them, at least one; its first is on top of the bound.
 	Workers int
 }
 
