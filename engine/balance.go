@@ -45,7 +45,7 @@ func (e *Engine) refreshBalances(ctx context.Context) {
 
 func (e *Engine) refreshBalance(ctx context.Context, r *running, p provider.ProviderWithBalance) {
 	r.mu.Lock()
-	old := e.now().Sub(r.balance.askedAt) >= balanceAge
+	old := e.isOld(r.balance.askedAt, balanceAge)
 	if old {
 		r.balance.askedAt = e.now()
 	}

@@ -31,6 +31,13 @@ func (systemClock) AfterFunc(d time.Duration, f func()) func() {
 // now is the engine's time, in UTC without a monotonic reading, so that what is stored equals what is read.
 func (e *Engine) now() time.Time { return e.clock.Now().UTC().Round(0) }
 
+// isOld reports whether something that was read or asked at a time is older than it may get. What was read later than now
+// was so while the clock was ahead: nobody knows how old it is.
+func (e *Engine) isOld(at time.Time, most time.Duration) bool {
+	age := e.now().Sub(at)
+	return age >= most || age < 0
+}
+
 // withTimeout is context.WithTimeout by the engine's clock.
 func (e *Engine) withTimeout(ctx context.Context, d time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)

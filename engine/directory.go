@@ -103,9 +103,9 @@ func refreshList[T any](
 	ctx context.Context, e *Engine, r *running, list *kept[T], setting string, read func(context.Context) ([]T, error),
 ) bool {
 	r.mu.Lock()
-	fresh := e.now().Sub(list.ReadAt) < listsEvery
+	old := e.isOld(list.ReadAt, listsEvery)
 	r.mu.Unlock()
-	if fresh {
+	if !old {
 		return false
 	}
 	items, err := read(ctx)

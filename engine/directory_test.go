@@ -242,3 +242,31 @@ func TestBalance(t *testing.T) {
 		t.Errorf("while it is down: %+v", got)
 	}
 }
+
+// What was read while the clock was days ahead is read anew once it is right, also over a restart.
+func TestClockThatWasAheadKeepsNothingOld(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	b.clock.Set(epoch.AddDate(1, 0, 0))
+	acme := b.providers["acme"].SetBanks(provider.Bank{Code: "1022", Name: "Banco Union"})
+	acme.SetBalance(provider.Balance{Available: payment.Pesos(2), Currency: "COP"}).FailChecks(provider.Errorf(provider.CodeUnauthorized, "wrong secret"))
+	b.start(t)
+	until(t, "the list is kept, and the provider is unhealthy", func() bool {
+		_, err := b.store.Setting(t.Context(), "banks/acme/pse")
+		return err == nil && !b.Providers(t.Context())[0].Healthy
+	})
+	acme.SetBanks(provider.Bank{Code: "1007", Name: "Bancolombia"}).SetBalance(provider.Balance{Available: payment.Pesos(1), Currency: "COP"}).FailChecks(nil)
+	b.clock.Set(epoch)
+	if got := b.Providers(t.Context())[0].Balance.Available; got != payment.Pesos(1) {
+		t.Errorf("the balance of then is told: %s", got)
+	}
+	until(t, "it is checked again", func() bool {
+		b.clock.Advance(time.Second)
+		return b.Providers(t.Context())[0].Healthy
+	})
+	until(t, "the list is read again", func() bool {
+		b.clock.Advance(time.Second)
+		banks, err := b.Banks(t.Context(), "")
+		return err == nil && len(banks) == 1 && banks[0].Code == "1007"
+	})
+}

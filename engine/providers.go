@@ -209,7 +209,7 @@ func (e *Engine) tend(ctx context.Context) {
 			e.log.Warn("what is known of a provider may be old", "provider", r.name, "error", err)
 		}
 		r.mu.Lock()
-		check := r.checkedAt.IsZero() || r.health.Unhealthy && e.now().Sub(r.checkedAt) >= checkEvery
+		check := r.checkedAt.IsZero() || r.health.Unhealthy && e.isOld(r.checkedAt, checkEvery)
 		r.mu.Unlock()
 		if check {
 			e.check(ctx, r)
