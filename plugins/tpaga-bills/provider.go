@@ -61,7 +61,7 @@ func infoFor(c config) provider.Info {
 			"AUTHORIZED, IN_PROGRESS, REJECTED and UNKNOWN are all the statuses that the document shows, its own list of them is empty; any other leaves a payment in doubt",
 			"a REJECTED payment was not made, because the document calls a new idempotency token safe: another provider may be tried",
 			"an UNKNOWN payment resolves by itself or by a person; after how long is documented nowhere, as for IN_PROGRESS: it is looked up until then",
-			"an unknown idempotency token is answered with 404 or 422, which never proves that a bill was not paid: it is sent again under its own token",
+			"an unknown idempotency token is answered with 404 or 422, which never proves that a bill was not paid: it is sent again under its own token, unless Tpaga has named the payment before",
 			"an idempotency token is remembered for ever",
 			"which answer carries result code 8000 is not said: it is read from a REJECTED payment and from a 422",
 			"a bill with cents cannot be paid in whole, because payments are of whole pesos",
@@ -108,6 +108,9 @@ func (p *bills) Lookup(ctx context.Context, q provider.Query) (provider.Outcome,
 	case http.StatusOK:
 		return provider.Outcome{}, unclear("its 200 about a payment cannot be read or names no status")
 	case http.StatusNotFound, http.StatusUnprocessableEntity: // the document has no answer for an unknown token
+		if q.Reference != "" { // what it has named it has; absent would have the payment sent again, which UNKNOWN forbids
+			return provider.Outcome{}, unclear("it does not find the payment, which it has named before")
+		}
 		return provider.Outcome{Status: provider.Absent, Code: fmt.Sprint(resp.Status), Message: "Tpaga does not know the idempotency token"}, nil
 	}
 	return provider.Outcome{}, asUnknown(readError(resp, "a payment"))

@@ -225,6 +225,15 @@ func TestLookup(t *testing.T) {
 	if _, err := p.Lookup(t.Context(), provider.Query{Reference: exampleToken}); codeOf(t, err) != provider.CodeUnknown || len(d.arrived("")) != before {
 		t.Errorf("without a key: %v", err)
 	}
+	// A payment that Tpaga has named, as UNKNOWN perhaps, is never absent: it would be sent again.
+	for _, status := range []int{404, 422} {
+		d.answers(func(d *document) { d.get = answer{status, ""} })
+		q := lookupOf(exampleKey)
+		q.Reference = exampleToken
+		if o, err := p.Lookup(t.Context(), q); codeOf(t, err) != provider.CodeUnknown {
+			t.Errorf("%d about a payment that it named: %+v, %v", status, o, err)
+		}
+	}
 	d.Close()
 	if _, err := p.Lookup(t.Context(), lookupOf(exampleKey)); codeOf(t, err) != provider.CodeUnknown {
 		t.Errorf("unreachable: %v; that the look-up was not sent says nothing about the payment", err)
