@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/plugins/internal/rest"
 	"github.com/cauce-pay/cauce/provider"
 )
 
@@ -135,6 +136,18 @@ func (p *tumipay) Check(ctx context.Context) error {
 // transaction.
 func isPage(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
 
+// saysAbsent reports that an answer to a look-up says that there is no such pay-in. What an answer of another status
+// does not find, a 401's or a 5XX's, is the merchant or a host.
+func saysAbsent(resp *rest.Response, e envelope, unread error) bool {
+	switch resp.Status {
+	case http.StatusNotFound:
+		return !isPage(resp.Body)
+	case http.StatusOK, http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return unread == nil && e.Code != success && notFound.MatchString(e.Message)
+	}
+	return false
+}
+
 // Lookup asks for a pay-in by the attempt's key, which is its reference, or else by its ticket.
 func (p *tumipay) Lookup(ctx context.Context, q provider.Query) (provider.Outcome, error) {
 	id := q.Key
@@ -150,7 +163,7 @@ func (p *tumipay) Lookup(ctx context.Context, q provider.Query) (provider.Outcom
 	}
 	e, unread := readEnvelope(resp)
 	switch {
-	case resp.Status == http.StatusNotFound && !isPage(resp.Body), unread == nil && e.Code != success && notFound.MatchString(e.Message):
+	case saysAbsent(resp, e, unread):
 		return provider.Outcome{Status: provider.Absent, Code: fmt.Sprint(resp.Status), Message: "TumiPay does not know the transaction"}, nil
 	case resp.Status != http.StatusOK:
 		return provider.Outcome{}, asUnknown(readError(resp, "a pay-in"))
