@@ -131,6 +131,8 @@ func TestLookup(t *testing.T) {
 		{answer{200, example(t, map[string]any{"status": nil})}, "", provider.CodeUnknown},
 		{answer{200, example(t, map[string]any{"amount": nil})}, "", provider.CodeUnknown},
 		{answer{200, example(t, map[string]any{"amount": "much"})}, "", provider.CodeUnknown},
+		{answer{200, example(t, map[string]any{"amount": 0, "status": "approved"})}, "", provider.CodeUnknown},
+		{answer{200, example(t, map[string]any{"amount": "0.00", "status": "approved"})}, "", provider.CodeUnknown},
 		{answer{200, example(t, map[string]any{"idempotency_token": nil})}, "", provider.CodeUnknown},
 		{answer{200, `{}`}, "", provider.CodeUnknown},
 		{answer{200, ``}, "", provider.CodeUnknown},

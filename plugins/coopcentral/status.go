@@ -33,7 +33,7 @@ func (p *coopcentral) readOutcome(resp *rest.Response) (transfer, provider.Outco
 
 func (p *coopcentral) outcome(t transfer) (provider.Outcome, error) {
 	sum, err := p.config.money(t.Amount)
-	if err != nil || t.Token == "" {
+	if err != nil || sum.Minor() <= 0 || t.Token == "" { // nothing, or less, is no amount: zero would pass for "not said"
 		return provider.Outcome{}, unclear("its answer lacks idempotency_token or amount, which it never does")
 	}
 	status, known := statuses[t.Status]
