@@ -84,6 +84,10 @@ func TestShadow(t *testing.T) {
 		if err != nil || !strings.Contains(s.Fault, "next.hcl:1") || b.pay(t, "order-1").Provider != "acme" {
 			t.Errorf("%+v, %v", s, err)
 		}
+		until(t, "order-1 is read", func() bool {
+			_, err := b.store.Setting(t.Context(), "shadow")
+			return err == nil
+		})
 		rewrite(t, path, one)
 		b.reload(t)
 		b.pay(t, "order-2")
