@@ -48,7 +48,8 @@ func (e *Engine) withTimeout(ctx context.Context, d time.Duration) (context.Cont
 // clockSteps notices when the clock is set while the engine runs.
 type clockSteps struct {
 	mu     sync.Mutex
-	drift  time.Duration // of the clock against the monotonic time, as last seen
+	drift  time.Duration // of the clock against the monotonic time, by which it counts as put back
+	least  time.Duration // the least of it since it was last put ahead, by which it counts as put ahead
 	steady time.Duration // the monotonic time since which it was not put ahead: at first, of the engine's start
 	ahead  bool          // it was put ahead then
 	back   time.Time     // what it showed, at most, when it was last put back; zero = never
@@ -71,6 +72,7 @@ func monotonic(c Clock) time.Duration {
 func (s *clockSteps) begin(c Clock) {
 	s.steady = monotonic(c)
 	s.drift = time.Duration(c.Now().UnixNano()) - s.steady
+	s.least = s.drift
 }
 
 // notice looks whether the clock was set. It returns for how long, at least, it was not put ahead, whether it was before
@@ -78,12 +80,18 @@ func (s *clockSteps) begin(c Clock) {
 func (s *clockSteps) notice(c Clock) (steady time.Duration, ahead bool, back time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, mono := c.Now(), monotonic(c)
-	switch step := time.Duration(now.UnixNano()) - mono - s.drift; {
-	case step > leastAhead:
-		s.drift, s.steady, s.ahead = s.drift+step, mono, true
-	case step < -leastBack:
-		s.drift, s.back = s.drift+step, now.Add(-step)
+	before, now, mono := monotonic(c), c.Now(), monotonic(c)
+	shown := time.Duration(now.UnixNano())
+	low, high := shown-mono, shown-before // the drift lies between them: this process may have been held up
+	if low-s.least > leastAhead {
+		s.least, s.steady, s.ahead = low, mono, true
+	}
+	s.least = min(s.least, high)
+	switch {
+	case low-s.drift > leastAhead:
+		s.drift = low
+	case high-s.drift < -leastBack:
+		s.drift, s.back = high, now.Add(s.drift-high)
 	}
 	return mono - s.steady, s.ahead, s.back
 }

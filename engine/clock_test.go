@@ -97,3 +97,26 @@ func TestClockAheadForAMomentLosesNoLateSuccess(t *testing.T) {
 		return err == nil && p.Status == payment.Succeeded
 	})
 }
+
+// Steps back that are too small to be heeded do not hide that the clock is put ahead.
+func TestClockPutAheadAfterASmallStepBack(t *testing.T) {
+	t.Parallel()
+	const absent = time.Minute
+	b := setup(t, two)
+	b.providers["acme"].SetRecovery(payment.Recovery{LookupByKey: true, AbsentAfter: payment.Duration(absent)}).Script(providertest.LoseBefore())
+	b.start(t)
+	b.clock.Advance(time.Hour)
+	b.clock.Set(b.clock.Now().Add(-50 * time.Second))
+	p := b.pay(t, "order-1")
+	began := b.clock.Monotonic()
+	b.clock.Set(b.clock.Now().Add(50 * time.Second))
+	until(t, "it goes on", func() bool {
+		b.clock.Advance(time.Second)
+		var err error
+		p, err = b.Get(t.Context(), p.ID)
+		return err == nil && p.Status == payment.Pending
+	})
+	if waited := b.clock.Monotonic() - began; waited < absent {
+		t.Errorf("%s after the call, absence is proof; it is declared to be after %s", waited, absent)
+	}
+}
