@@ -262,7 +262,8 @@ func (e *Engine) Refresh(ctx context.Context, id string) (*payment.Payment, erro
 	if err != nil {
 		return nil, err
 	}
-	return e.look(ctx, p, decision, p.NextLookupAt)
+	p, err = e.look(ctx, p, decision, p.NextLookupAt)
+	return handedOut(p), err
 }
 
 // Decision returns the stored decision of a payment.

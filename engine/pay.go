@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/cauce-pay/cauce/engine/store"
@@ -14,23 +15,35 @@ import (
 // it, or it is final, or in doubt. The same key with the same request returns the same payment, for ever;
 // with another request it is ErrKeyReused.
 //
-// A request that breaks its own rules is a *payment.ValidationError and is not recorded. When ctx ends first,
-// Pay returns the payment as it stands together with ctx's error; the hand-over goes on.
+// A request that breaks its own rules is a *payment.ValidationError and is not recorded, nor is one whose ctx has ended
+// before. When ctx ends later, Pay returns the payment as it stands together with ctx's error; the hand-over goes on.
 func (e *Engine) Pay(ctx context.Context, key string, req payment.Request) (*payment.Payment, error) {
 	p, _, err := e.take(ctx, key, req)
 	if err != nil || p.Status != payment.Processing {
 		return p, err
 	}
-	return e.Wait(ctx, p.ID)
+	now, err := e.Wait(ctx, p.ID)
+	if now == nil {
+		now = handedOut(p) // it could not be read any more
+	}
+	return now, err
+}
+
+// handedOut returns a payment that others hold, too, as the caller's own; nil stays nil.
+func handedOut(p *payment.Payment) *payment.Payment {
+	if p == nil {
+		return nil
+	}
+	p = p.Clone()
+	p.Metadata = maps.Clone(p.Metadata)
+	return p
 }
 
 // Begin is Pay without the waiting: it returns as soon as the payment is durable, with replayed telling
 // whether the key was known already. See Wait.
 func (e *Engine) Begin(ctx context.Context, key string, req payment.Request) (p *payment.Payment, replayed bool, err error) {
-	if p, replayed, err = e.take(ctx, key, req); p != nil {
-		p = p.Clone()
-	}
-	return p, replayed, err
+	p, replayed, err = e.take(ctx, key, req)
+	return handedOut(p), replayed, err
 }
 
 // take is Begin; while the payment is processing, the one it returns is shared and must not be changed.
@@ -86,7 +99,7 @@ func (e *Engine) take(ctx context.Context, key string, req payment.Request) (p *
 }
 
 func (e *Engine) replay(ctx context.Context, key string, req *payment.Request) (*payment.Payment, error) {
-	p, err := e.store.ByKey(ctx, key)
+	p, err := e.store.ByKey(context.WithoutCancel(ctx), key)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +191,10 @@ func (e *Engine) Wait(ctx context.Context, id string) (*payment.Payment, error) 
 		select {
 		case p = <-changes:
 		case <-poll:
-			p, err = e.store.Get(ctx, id)
+			var read *payment.Payment
+			if read, err = e.store.Get(ctx, id); err == nil {
+				p = read
+			}
 		case <-e.failed:
 			err = e.failure
 		case <-e.stopped:
@@ -188,8 +204,5 @@ func (e *Engine) Wait(ctx context.Context, id string) (*payment.Payment, error) 
 		}
 		stopPoll()
 	}
-	if p != nil {
-		p = p.Clone() // the watchers share it
-	}
-	return p, err
+	return handedOut(p), err // the watchers share it
 }

@@ -206,7 +206,7 @@ func (e *Engine) Resolve(ctx context.Context, id string, status payment.Status, 
 		e.notDone(ctx, act, err)
 		return nil, err
 	}
-	return d.p, nil
+	return handedOut(d.p), nil
 }
 
 // doubtful returns the number of the attempt that a payment is in doubt about: one that a person has to look at
