@@ -64,8 +64,8 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	if !ok {
 		return answer{err: errHeld}
 	}
-	began := e.now()
-	until := began.Add(left - 2*startPoll)
+	began := monotonic(e.clock)
+	until := e.now().Add(left - 2*startPoll)
 	failpoint.Pass(failpoint.AttemptSent)
 	send := func() (provider.Outcome, error) {
 		return r.Submit(ctx, provider.Attempt{
@@ -81,9 +81,9 @@ func (e *Engine) submit(ctx context.Context, p *payment.Payment, decision *payme
 	if ans.err == nil && ans.Status == provider.Absent {
 		ans.err = provider.Errorf(provider.CodeUnknown, "the provider answered a hand-over with %q", ans.Status)
 	}
-	ended := e.now()
-	r.statistics.handovers.add(ended.Sub(began))
-	r.statistics.took(ended, ended, ended.Sub(began))
+	ended, took := e.now(), monotonic(e.clock)-began
+	r.statistics.handovers.add(took)
+	r.statistics.took(ended, ended, took)
 	e.ended(r, call, &p.Request, ans)
 	e.noteCode(r.name, "submit", p.ID, ans.err)
 	return ans
@@ -164,6 +164,9 @@ const (
 // errHeld is the answer to an attempt that is not sent because a half-open breaker has its trial.
 var errHeld = provider.Errorf(provider.CodeUnavailable, "its breaker is open, and another payment tries whether it works again")
 
+// never is the year in which what never expires does, as providers write it. JSON has no later ones.
+const never = 9999
+
 // answer brings what a provider returned into one form; whatever is not clear is unknown.
 func (r *running) answer(ctx context.Context, outcome provider.Outcome, err error) answer {
 	if err != nil {
@@ -175,6 +178,9 @@ func (r *running) answer(ctx context.Context, outcome provider.Outcome, err erro
 	switch outcome.Code {
 	case payment.CodeMismatch, codeAbsent, codeResend, codeHeld:
 		outcome.Code = "provider: " + outcome.Code
+	}
+	if year := outcome.ExpiresAt.UTC().Year(); year < 1 || year >= never {
+		outcome.ExpiresAt = time.Time{}
 	}
 	if outcome.Status == provider.Succeeded && outcome.Key == "" && outcome.Reference == "" {
 		return answer{err: provider.Errorf(provider.CodeUnknown, "the plugin answered with a success that names no payment, by key or by reference")}

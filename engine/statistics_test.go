@@ -207,3 +207,25 @@ func TestStatisticsOfARouterThatStopped(t *testing.T) {
 	until(t, "the stored payment is counted", func() bool { return b.status(t).SuccessRate != nil })
 	check("after a restart")
 }
+
+// How long a hand-over took does not depend on whether the clock was set meanwhile.
+func TestHandOverTimeWhileTheClockIsSet(t *testing.T) {
+	t.Parallel()
+	for _, step := range []time.Duration{-time.Hour, time.Hour} {
+		b := setup(t, one)
+		s := providertest.Approve()
+		s.Before = func(provider.Attempt) {
+			b.clock.Advance(time.Second)
+			b.clock.Set(b.clock.Now().Add(step))
+		}
+		b.providers["acme"].Script(s)
+		b.start(t)
+		b.pay(t, "order-1")
+		if text := b.metrics(t); !strings.Contains(text, "\ncauce_handover_seconds_sum{provider=\"acme\"} 1\n") {
+			t.Errorf("the clock was set by %s: %s", step, text[strings.Index(text, "cauce_handover_seconds_sum"):])
+		}
+		if l := b.status(t).Latency; l == nil || l.P50 < 1000 || l.P50 > 1100 {
+			t.Errorf("the clock was set by %s: %+v", step, l)
+		}
+	}
+}
