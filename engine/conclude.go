@@ -145,7 +145,7 @@ func words(s string) string {
 func (e *Engine) abandon(d *draft, number int, decision *payment.Decision) bool {
 	a := d.p.Attempt(number)
 	c := e.capability(a.Provider, &d.p.Request)
-	if c == nil || !c.Recovery.AbandonIfUnanswered || a.URLGiven || e.handedElsewhere(a) {
+	if c == nil || d.p.Operation != payment.PayIn || !c.Recovery.AbandonIfUnanswered || a.URLGiven || e.handedElsewhere(a) {
 		return false
 	}
 	next, why := e.nextCandidate(d, decision)
@@ -249,7 +249,8 @@ func mismatched(p *payment.Payment) int {
 // itself: it waits for a person.
 func (e *Engine) mismatch(d *draft, a *payment.Attempt, o provider.Outcome) bool {
 	differences := differs(d.p, a, o)
-	if a.Code == payment.CodeMismatch && (a.Status == payment.AttemptInDoubt || len(differences) > 0) {
+	forPerson := a.Status == payment.AttemptInDoubt && !d.p.Status.Final() // nobody can resolve what is final
+	if a.Code == payment.CodeMismatch && (forPerson || len(differences) > 0) {
 		return true
 	}
 	number, t := a.Number, payment.EventLookup
@@ -381,7 +382,7 @@ func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *paym
 		if d.p.Status == payment.InDoubt && a.Code != payment.CodeMismatch {
 			e.evidence(d, a, data)
 		}
-		if !e.closeOrphan(d) {
+		if number != len(d.p.Attempts) || !e.closeOrphan(d) {
 			e.reschedule(d)
 		}
 		return

@@ -124,28 +124,30 @@ func (e *Engine) recover(ctx context.Context, p *payment.Payment) (*payment.Paym
 	return d.p, nil
 }
 
-// lookUp asks about every attempt of the payment that could still have moved money, and stores what that
-// means. It never hands anything over, except to the next candidate when the last attempt proves not executed.
+// lookUp asks about every attempt of the payment that could still have moved money, in a finished one about the last
+// however it was closed, and stores what that means. It never hands anything over, except to the next candidate when the
+// last attempt proves not executed.
 func (e *Engine) lookUp(ctx context.Context, p *payment.Payment, decision *payment.Decision) (*payment.Payment, error) {
-	asked := false
+	asked, current := false, false // any attempt, and the last one
 	for number := 1; number <= len(p.Attempts); number++ {
 		a := p.Attempt(number)
-		open := a.Status == payment.AttemptPending || a.Status == payment.AttemptInDoubt ||
-			a.Status == payment.AttemptAbandoned || a.URLGiven && a.Status != payment.AttemptSucceeded
+		last := number == len(p.Attempts)
+		open := a.Status == payment.AttemptPending || a.Status == payment.AttemptInDoubt || a.Status == payment.AttemptAbandoned ||
+			(a.URLGiven || last && p.Status.Final()) && a.Status != payment.AttemptSucceeded
 		if !open || !e.askable(p, a) {
 			continue
 		}
-		asked = true
+		asked, current = true, last
 		var err error
 		if p, _, err = e.lookUpAttempt(ctx, p, number, decision); err != nil {
 			return p, err
 		}
 	}
-	if asked {
+	if current {
 		return p, nil
 	}
 	d, err := e.update(ctx, p, func(d *draft) {
-		if !e.closeOrphan(d) {
+		if !e.closeOrphan(d) && !asked {
 			e.reschedule(d)
 		}
 	})

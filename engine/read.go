@@ -12,6 +12,7 @@ import (
 	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/payment"
+	"github.com/cauce-pay/cauce/provider"
 )
 
 // Get returns a payment, or ErrNotFound.
@@ -200,6 +201,11 @@ func (e *Engine) Resolve(ctx context.Context, id string, status payment.Status, 
 			data.Failure = &payment.Failure{Code: "resolved", Message: note}
 		}
 		d.add(payment.EventResolved, data)
+		for _, a := range d.p.Attempts { // what another one has come to meanwhile
+			if a.Status == payment.AttemptSucceeded && a.Number != data.Attempt {
+				e.concludeSuccess(d, a.Number, provider.Outcome{Reference: a.Reference, Code: a.Code})
+			}
+		}
 		e.reschedule(d)
 	})
 	if err := errors.Join(refused, err); err != nil {
