@@ -220,6 +220,36 @@ func TestInFlightBound(t *testing.T) {
 	})
 }
 
+// Whoever has no key, and sends bodies slowly, takes no place from those who have one; nor do they from the providers'
+// webhooks.
+func TestCallersWithoutAKey(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(c *Config) { c.MaxInFlight = 1 }, nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /v1/notifications/acme/guess HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it has its place", func() bool { return w.do("GET", "/openapi.json", "").Status == http.StatusServiceUnavailable })
+	w.pay("order-1")
+	_ = conn.Close()
+	eventually(t, "its place is free", func() bool { return w.do("GET", "/openapi.json", "").Status == http.StatusOK })
+
+	release, handed := make(chan struct{}), make(chan struct{})
+	w.acme.Script(providertest.Step{Execute: true, Status: provider.Pending, Before: func(provider.Attempt) { close(handed); <-release }})
+	paid := make(chan answer)
+	go func() { paid <- w.do("POST", "/v1/payments", good, "Idempotency-Key", "order-2") }()
+	<-handed
+	if a := w.do("POST", "/v1/notifications/acme/hush-hush", "ref-1"); a.Status != http.StatusOK {
+		t.Errorf("a webhook while a payment is under way: %d %s", a.Status, a.Body)
+	}
+	close(release)
+	<-paid
+}
+
 // A fault in one request stays in it.
 func TestPanics(t *testing.T) {
 	t.Parallel()

@@ -151,8 +151,11 @@ func (a *api) call(w http.ResponseWriter, r *http.Request, route route) error {
 	ctx, cancel := context.WithTimeout(r.Context(), handleTimeout)
 	defer cancel()
 	handle := func() error { return route.handle(a, w, r.WithContext(ctx)) }
-	if route.path == "/healthz" || route.path == "/readyz" {
+	switch {
+	case route.path == "/healthz" || route.path == "/readyz":
 		return handle()
+	case route.need == open: // whoever has no key must not crowd out those who have one
+		return limited(a.keyFree, handle)
 	}
 	return limited(a.inFlight, handle)
 }

@@ -25,7 +25,7 @@ type Config struct {
 	// Metrics writes what /metrics shows besides the engine's, as Prometheus text; nil = nothing.
 	Metrics func(io.Writer) error
 	// MaxInFlight bounds the requests that are answered at once, MaxStreams the event streams; 0 = 1024 and 64.
-	// Those beyond get a 503.
+	// Those beyond get a 503. Routes that need no key, as providers' webhooks, have a bound of the same size of their own.
 	MaxInFlight, MaxStreams int
 }
 
@@ -66,6 +66,7 @@ type api struct {
 	mux      *http.ServeMux
 	origin   *http.CrossOriginProtection
 	inFlight chan struct{}
+	keyFree  chan struct{} // inFlight of the routes that need no key
 	streams  chan struct{}
 	stopping chan struct{} // closed when the server shuts down
 	stop     func()
@@ -75,7 +76,8 @@ func newAPI(c Config) *api {
 	a := &api{
 		engine: c.Engine, keys: c.Keys, metrics: c.Metrics, log: c.Logger,
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), stopping: make(chan struct{}),
-		inFlight: make(chan struct{}, orDefault(c.MaxInFlight, 1024)), streams: make(chan struct{}, orDefault(c.MaxStreams, 64)),
+		inFlight: make(chan struct{}, orDefault(c.MaxInFlight, 1024)), keyFree: make(chan struct{}, orDefault(c.MaxInFlight, 1024)),
+		streams: make(chan struct{}, orDefault(c.MaxStreams, 64)),
 	}
 	if a.keys == nil {
 		a.keys = func() []routing.APIKey { return nil }
