@@ -178,3 +178,46 @@ func TestSuccessAfterAMismatchOfAFinalPayment(t *testing.T) {
 		t.Errorf("it is %s: %v, %v", p.Status, types, err)
 	}
 }
+
+// A last look that one attempt's provider does not answer is repeated, also where another one's does.
+func TestLastLookOfOneOfTwoAttemptsIsRepeated(t *testing.T) {
+	t.Parallel()
+	for name, rejected := range map[string]time.Duration{"closed before": 0, "closed by that look": time.Hour} {
+		t.Run(name, func(t *testing.T) { lastLook(t, rejected) })
+	}
+}
+
+func lastLook(t *testing.T, rejected time.Duration) {
+	t.Parallel()
+	b := setup(t, two)
+	page := payment.Recovery{LookupByKey: true, AbandonIfUnanswered: true, ExpiresAfter: payment.Duration(45 * time.Minute)}
+	acme, bravo := b.providers["acme"], b.providers["bravo"]
+	acme.SetRecovery(page).Script(providertest.Lose(provider.Pending))
+	bravo.SetRecovery(page)
+	b.start(t)
+	p := b.pay(t, "order-1")
+	acme.Settle(p.Attempts[0].Key, provider.Succeeded)
+	acme.FailLookups(provider.Errorf(provider.CodeUnavailable, "down"))
+	for range 40 {
+		var err error
+		if p, err = b.Get(t.Context(), p.ID); err != nil {
+			t.Fatal(err)
+		}
+		if !b.clock.Now().Before(epoch.Add(rejected)) {
+			bravo.Settle(p.Attempts[1].Key, provider.Rejected)
+		}
+		if p.Status.Final() && b.clock.Now().After(epoch.Add(2*time.Hour)) {
+			break
+		}
+		asked := len(acme.Lookups())
+		b.lookAgain(t, p.ID)
+		until(t, "a look-up", func() bool { return len(acme.Lookups()) > asked })
+		until(t, "the look has ended", func() bool {
+			p, err := b.Get(t.Context(), p.ID)
+			return err == nil && !p.NextLookupAt.Equal(b.clock.Now())
+		})
+	}
+	acme.FailLookups(nil)
+	b.lookAgain(t, p.ID)
+	b.becomes(t, p.ID, payment.Succeeded)
+}

@@ -16,12 +16,13 @@ type draft struct {
 	events []payment.Event
 	now    time.Time
 	looked time.Time // NextLookupAt as it was
+	final  bool      // it was finished already
 	err    error
 }
 
 func (e *Engine) draft(p *payment.Payment) *draft {
 	e.steps.notice(e.clock)
-	return &draft{p: p.Clone(), events: make([]payment.Event, 0, 2), now: e.now(), looked: p.NextLookupAt}
+	return &draft{p: p.Clone(), events: make([]payment.Event, 0, 2), now: e.now(), looked: p.NextLookupAt, final: p.Status.Final()}
 }
 
 // add folds one event into the draft. The first unlawful one makes commit fail with nothing written.

@@ -140,8 +140,9 @@ func (e *Engine) afterwards(d *draft, unanswered bool) time.Time {
 			continue
 		}
 		end := e.windowEnd(d.p, a)
+		again := unanswered || !d.final && a.Number < len(d.p.Attempts) // nobody knows whether that one was answered
 		switch {
-		case a.Status.Live(), (a.URLGiven || a.Status == payment.AttemptAbandoned) && (end.IsZero() || unanswered && !end.After(d.now)):
+		case a.Status.Live(), (a.URLGiven || a.Status == payment.AttemptAbandoned) && (end.IsZero() || again && !end.After(d.now)):
 			if d.now.Sub(a.StartedAt) < followLate || a.Status.Live() {
 				end = e.nextLookup(d, a.Number)
 			}
@@ -170,7 +171,11 @@ func (e *Engine) rescheduleAfter(d *draft, unanswered bool) {
 	case a.Status == payment.AttemptProcessing:
 		d.lookAt(a.DeadlineAt.Add(deadlineGrace))
 	case d.p.Status.Final():
-		d.lookAt(e.afterwards(d, unanswered))
+		next := e.afterwards(d, unanswered)
+		if d.final && d.looked.After(d.now) && d.looked.After(next) {
+			next = d.looked // another attempt's provider has not answered
+		}
+		d.lookAt(next)
 	case mismatched(d.p) > 0:
 		d.lookAt(time.Time{}) // a person has to resolve it
 	default:
