@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -53,10 +52,7 @@ func backupStopped(ctx context.Context, rules, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(path); err != nil { // opening would make one
-		return fmt.Errorf("there is no store to copy: %w", err)
-	}
-	st, err := pebblestore.Open(path, nil)
+	st, err := openStopped(path)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,15 +62,39 @@ func trueName(path string) (string, error) {
 	return resolved, err
 }
 
-// checkpoint has Pebble link its tables and copy its log, in which everything is that was acknowledged. Pebble panics
+// unfinished is added to a directory's name while a backup is written to it: one without its logs would be a store, too.
+const unfinished = ".partial"
+
+// checkpoint has Pebble link its tables and copy its logs, in which everything is that was acknowledged. Pebble panics
 // where a directory cannot be synced, after it has put its own state in order.
 func (s *Store) checkpoint(dir string) (err error) {
+	s.backups.Lock()
+	defer s.backups.Unlock()
+	dir = s.disk.PathJoin(dir) // without a slash at its end
+	if _, err := s.disk.Stat(dir); !oserror.IsNotExist(err) {
+		return cmp.Or(err, oserror.ErrExist)
+	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = errors.Join(fmt.Errorf("%v", r), s.disk.RemoveAll(dir))
+			err = fmt.Errorf("%v", r)
+		}
+		if err != nil {
+			err = errors.Join(err, s.disk.RemoveAll(dir+unfinished))
 		}
 	}()
-	return s.db.Checkpoint(dir)
+	if err := s.disk.RemoveAll(dir + unfinished); err != nil {
+		return err
+	}
+	if err := s.db.Checkpoint(dir + unfinished); err != nil {
+		return err
+	}
+	if err := s.disk.Rename(dir+unfinished, dir); err != nil {
+		return err
+	}
+	if err := syncDir(s.disk, s.disk.PathDir(dir)); err != nil {
+		return errors.Join(err, s.disk.RemoveAll(dir))
+	}
+	return nil
 }
 
 // lockFile is in the directory of every store that was ever open.
@@ -90,6 +115,11 @@ func Restore(backup, dir string, o *Options) error {
 }
 
 func restore(fsys vfs.FS, backup, dir string, o *Options) (err error) {
+	if fsys == vfs.Default { // the copy is made beside it
+		if dir, err = trueName(dir); err != nil {
+			return err
+		}
+	}
 	if names, err := fsys.List(dir); err == nil && len(names) > 0 {
 		return errors.New("there is something already: move it away first")
 	} else if err != nil && !oserror.IsNotExist(err) {

@@ -2,11 +2,15 @@ package pebblestore_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -111,6 +115,67 @@ func TestFailingBackup(t *testing.T) {
 	}
 }
 
+// TestBackupCutShort kills the process before each operation of a backup: there is no backup then, or a whole one.
+func TestBackupCutShort(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	var left []*vfs.MemFS
+	s := open(t, newLab(disk, func(op errorfs.Op) error {
+		if isWrite(op) && strings.HasPrefix(op.Path, "backup") {
+			left = append(left, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}))
+		}
+		return nil
+	}))
+	const payments = 100
+	for n := range int64(payments) {
+		mustCreate(t, s, n)
+	}
+	if err := s.Backup(background, "backup"); err != nil {
+		t.Fatal(err)
+	}
+	if len(left) < 10 {
+		t.Fatalf("a backup is only %d operations", len(left))
+	}
+	for n, disk := range append(left, disk) {
+		if err := pebblestore.Restore("backup", "restored", &pebblestore.Options{FS: disk}); err != nil {
+			continue // there is none
+		}
+		restored, err := pebblestore.Open("restored", &pebblestore.Options{FS: disk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last, _, err := check(restored); err != nil || len(last) != payments {
+			t.Errorf("killed before operation %d, it has %d of %d payments (%v)", n, len(last), payments, err)
+		}
+		if err := restored.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A backup on another disk, to which no table can be linked, is not held back by that.
+func TestBackupToAnotherDisk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, newLab(vfs.NewMem(), func(op errorfs.Op) error {
+			if op.Kind == errorfs.OpLink {
+				return syscall.EXDEV
+			}
+			return nil
+		}))
+		for n := range int64(300) {
+			mustCreate(t, s, n)
+		}
+		began := time.Now()
+		if err := s.Backup(background, "backup"); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("it waited for %s", waited)
+		}
+	})
+}
+
 // A backup in the store's own directory, by whatever name, would make it one that Open refuses.
 func TestBackupInside(t *testing.T) {
 	t.Parallel()
@@ -147,6 +212,41 @@ func TestBackupInside(t *testing.T) {
 	}
 	if err := pebblestore.Restore(dir, filepath.Join(root, "new"), nil); err != nil {
 		t.Errorf("the store, stopped: %v", err)
+	}
+}
+
+// The directory may be written with a slash at its end, and may be a link to an empty one, which stays.
+func TestRestoreByOtherNames(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	at := func(name string) string { return filepath.Join(root, name) }
+	s, err := pebblestore.Open(at("data"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := mustCreate(t, s, 1)
+	if err := errors.Join(s.Backup(background, at("backup")), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.MkdirAll(at("volume/empty"), 0o700), os.Symlink(at("volume/empty"), at("link"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{at("slash") + "/", at("link")} {
+		if err := pebblestore.Restore(at("backup"), dir, nil); err != nil {
+			t.Errorf("to %s: %v", dir, err)
+			continue
+		}
+		restored, err := pebblestore.Open(dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = restored.Get(background, p.ID)
+		if err := errors.Join(err, restored.Close()); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	if target, err := os.Readlink(at("link")); target != at("volume/empty") {
+		t.Errorf("the link leads to %q now (%v)", target, err)
 	}
 }
 

@@ -62,7 +62,7 @@ func (d *disk) judge(operation, name string, vital bool, err error) error {
 		err = nil
 	case d.frozen():
 		err = nil
-	default:
+	case d.PathDir(name) == d.dir:
 		d.pause()
 	}
 	return err

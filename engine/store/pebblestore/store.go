@@ -94,6 +94,7 @@ type Store struct {
 	locks    locks
 	recent   recent
 	scans    sync.Mutex // one scan of what is due at a time
+	backups  sync.Mutex // one backup at a time
 	seal     seal
 	db       *pebble.DB
 	lock     *pebble.Lock

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"github.com/cauce-pay/cauce/payment"
 )
@@ -19,6 +20,10 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 		return fieldProblem(payment.FieldError{Field: "dir", Message: "must be the absolute path of a directory that does not exist"})
 	}
 	given.Dir = filepath.Clean(given.Dir)
+	// A copy to another disk takes as long as it takes; whoever asked is told of its end.
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+		return err
+	}
 	if err := a.engine.Backup(r.Context(), given.Dir); err != nil {
 		a.log.Error("a backup failed", "error", err)
 		return newProblem(http.StatusUnprocessableEntity, "backup_failed", err.Error())

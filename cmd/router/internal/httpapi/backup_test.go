@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestBackup(t *testing.T) {
@@ -22,5 +23,16 @@ func TestBackup(t *testing.T) {
 		if p := a.problem(t); a.Status != http.StatusUnprocessableEntity || len(p.Errors) != 1 || p.Errors[0].Field != "dir" {
 			t.Errorf("%q: %d %s", dir, a.Status, a.Body)
 		}
+	}
+}
+
+// A backup takes longer than other answers may.
+func TestSlowBackup(t *testing.T) {
+	t.Parallel()
+	const timeout = 50 * time.Millisecond
+	w := start(t, nil, func(s *http.Server) { s.WriteTimeout = timeout })
+	w.store.backupTakes = 2 * timeout
+	if a := w.do("POST", "/v1/backup", `{"dir":"/backups/first"}`); a.Status != http.StatusOK {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }

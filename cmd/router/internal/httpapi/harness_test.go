@@ -60,11 +60,17 @@ type world struct {
 	contract *contract
 }
 
-// faultyStore is a real store that can be told to refuse new payments.
+// faultyStore is a real store that can be told to refuse new payments, and whose backups may take long.
 type faultyStore struct {
 	*pebblestore.Store
-	mu     sync.Mutex
-	refuse error
+	backupTakes time.Duration
+	mu          sync.Mutex
+	refuse      error
+}
+
+func (s *faultyStore) Backup(ctx context.Context, dir string) error {
+	<-time.After(s.backupTakes)
+	return s.Store.Backup(ctx, dir)
 }
 
 func (s *faultyStore) setFault(err error) {
