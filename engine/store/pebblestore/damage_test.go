@@ -1,11 +1,16 @@
 package pebblestore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -51,18 +56,45 @@ func TestDamagedTable(t *testing.T) {
 	mustCreate(t, s, 1000)
 }
 
+// TestDamageIsNotReadForEver: Pebble tries to merge a damaged table again and again; neither the processor nor the log
+// is filled with that.
+func TestDamageIsNotReadForEver(t *testing.T) {
+	t.Parallel()
+	disk, n := vfs.NewMem(), int64(0)
+	s := open(t, disk)
+	for ; len(named(t, disk, ".sst")) < 3; n++ {
+		mustCreate(t, s, n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	alter(t, disk, ".sst")
+	var told counter
+	s = open(t, disk, func(o *pebblestore.Options) { o.Logger = slog.New(&told) })
+	began := time.Now()
+	for last := n + 2000; n < last; n++ {
+		mustCreate(t, s, n)
+	}
+	<-time.After(300 * time.Millisecond) // what goes on in the background shows only in time
+	passed := time.Since(began)
+	if n, most := told.Load(), 20+int64(passed.Seconds()*20); n == 0 || n > most {
+		t.Errorf("%d errors were logged in %s, want 1 to %d", n, passed, most)
+	}
+}
+
+// counter counts the errors that are logged.
+type counter struct{ atomic.Int64 }
+
+func (c *counter) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (c *counter) Handle(context.Context, slog.Record) error    { c.Add(1); return nil }
+func (c *counter) WithAttrs([]slog.Attr) slog.Handler           { return c }
+func (c *counter) WithGroup(string) slog.Handler                { return c }
+
 // alter changes a byte in each file of that kind, small ones apart, and returns how many there are. A third into a
 // table lie events.
 func alter(t *testing.T, disk *vfs.MemFS, suffix string) (files int) {
 	t.Helper()
-	names, err := disk.List("data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, suffix) {
-			continue
-		}
+	for _, name := range named(t, disk, suffix) {
 		content, err := disk.UnsafeGetFileDataBuffer("data/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -73,6 +105,16 @@ func alter(t *testing.T, disk *vfs.MemFS, suffix string) (files int) {
 		}
 	}
 	return files
+}
+
+// named lists the files of that kind.
+func named(t *testing.T, disk *vfs.MemFS, suffix string) []string {
+	t.Helper()
+	names, err := disk.List("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, suffix) })
 }
 
 // TestDamagedLog alters a byte amid the log that a crash left: opening says so, instead of going on

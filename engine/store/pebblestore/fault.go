@@ -68,11 +68,11 @@ func (l logger) Fatalf(format string, args ...any) {
 	select {}
 }
 
-// calledFromHere reports whether this package is among the callers of Fatalf.
+// calledFromHere reports whether this package is among the callers of the function that Pebble has called.
 func calledFromHere() bool {
 	const here = "github.com/cauce-pay/cauce/engine/store/pebblestore."
 	var pcs [128]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])]) // 3: above Fatalf
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])]) // 3: above that function
 	for {
 		frame, more := frames.Next()
 		if strings.HasPrefix(frame.Function, here) {

@@ -113,6 +113,9 @@ func (s *Store) openPebble(opts Options) (db *pebble.DB, err error) {
 			},
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				s.log.Error("a table is damaged; what it held is answered with an error", "file", info.Path, "error", info.Details)
+				if !calledFromHere() {
+					s.disk.pause() // a goroutine of Pebble's own tries again at once and for ever
+				}
 			},
 			WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 				s.log.Warn("writes wait for tables to be written", "reason", info.Reason)
