@@ -239,6 +239,19 @@ func asJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
+// shortPages is a store whose lists begin with a page that has nothing, as those of several filters may.
+type shortPages struct{ store.Store }
+
+func (s shortPages) List(ctx context.Context, f store.Filter) (store.Page, error) {
+	switch f.Cursor {
+	case "":
+		return store.Page{Next: "more"}, nil
+	case "more":
+		f.Cursor = ""
+	}
+	return s.Store.List(ctx, f)
+}
+
 // refusing is a store that cannot write some settings.
 type refusing struct {
 	store.Store

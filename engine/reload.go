@@ -219,9 +219,13 @@ func (e *Engine) isNeeded(providerName string) bool {
 // payments that were made before it count.
 func (e *Engine) hasUnfinished(ctx context.Context, providerName string, before time.Time) (bool, error) {
 	for _, status := range []payment.Status{payment.Processing, payment.Pending, payment.InDoubt} {
-		page, err := e.store.List(ctx, store.Filter{Provider: providerName, Status: status, CreatedBefore: before, Limit: 1})
-		if err != nil || len(page.Payments) > 0 {
-			return err == nil, err
+		filter := store.Filter{Provider: providerName, Status: status, CreatedBefore: before, Limit: 1}
+		for more := true; more; more = filter.Cursor != "" {
+			page, err := e.store.List(ctx, filter)
+			if err != nil || len(page.Payments) > 0 {
+				return err == nil, err
+			}
+			filter.Cursor = page.Next
 		}
 	}
 	return false, nil

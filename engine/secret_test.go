@@ -37,7 +37,7 @@ func TestAnotherNotificationSecret(t *testing.T) {
 			l := relauncher{providertest.New("acme")}
 			path := writeRules(t, withSecret(""))
 			b := setup(t, "")
-			b.configure = func(c *engine.Config) { c.Plugins, c.Rules = l, path }
+			b.configure = func(c *engine.Config) { c.Plugins, c.Rules, c.Store = l, path, shortPages{c.Store} }
 			b.start(t)
 			change := func(secret string) {
 				b.clock.Advance(time.Millisecond)

@@ -117,7 +117,7 @@ type Filter struct {
 	Limit         int       // at least 1
 }
 
-// Page is one page of payments; Next is "" on the last.
+// Page is one page of payments; Next is "" on the last. A page before that may be short or empty, too.
 type Page struct {
 	Payments []*payment.Payment
 	Next     string
