@@ -35,13 +35,30 @@ func TestMutants(t *testing.T) {
 			})
 		})
 	}
-	t.Run("reopen/all", func(t *testing.T) {
-		t.Parallel()
-		empty := func() (store.Store, error) { return storetest.NewMemory(), nil }
-		demandFails(t, checks, "reopen/all", storetest.Subject{
-			Open: empty, Reopen: func(store.Store) (store.Store, error) { return empty() },
+	for name, reopen := range map[string]func(store.Store) store.Store{
+		"everything": func(store.Store) store.Store { return storetest.NewMemory() },
+		"keys": func(s store.Store) store.Store {
+			h := hook(s)
+			h.create = func(ctx context.Context, p *payment.Payment, e []payment.Event) error {
+				err := s.Create(ctx, p, e)
+				return unless(errors.Is(err, store.ErrKeyTaken), err)
+			}
+			return h
+		},
+		"what is due": func(s store.Store) store.Store {
+			h := hook(s)
+			h.claim = func(context.Context, time.Time, time.Duration, int) ([]string, error) { return nil, nil }
+			return h
+		},
+	} {
+		t.Run("reopen/all forgets "+name, func(t *testing.T) {
+			t.Parallel()
+			demandFails(t, checks, "reopen/all", storetest.Subject{
+				Open:   func() (store.Store, error) { return storetest.NewMemory(), nil },
+				Reopen: func(s store.Store) (store.Store, error) { return reopen(s), nil },
+			})
 		})
-	})
+	}
 }
 
 func demandFails(t *testing.T, checks []storetest.Check, id string, s storetest.Subject) {
@@ -96,7 +113,7 @@ var mutants = map[string]func(store.Store) store.Store{
 		h := hook(s)
 		h.create = func(ctx context.Context, p *payment.Payment, e []payment.Event) error {
 			err := s.Create(ctx, p, e)
-			if errors.Is(err, store.ErrKeyTaken) && p.IdempotencyKey != "race-key" {
+			if errors.Is(err, store.ErrKeyTaken) && p.Reference == "SECOND" {
 				half := *p
 				half.IdempotencyKey = "other"
 				return errors.Join(err, s.Create(ctx, &half, e))
@@ -122,6 +139,22 @@ var mutants = map[string]func(store.Store) store.Store{
 		return appended(s, func(e payment.Event, err error) error {
 			return unless(errors.Is(err, store.ErrConflict) && e.Data.Code != "race", err)
 		})
+	},
+	"append/one-step": func(s store.Store) store.Store {
+		h := hook(s)
+		h.append = func(ctx context.Context, p *payment.Payment, e []payment.Event) error {
+			if e[0].Data.Code != "step" {
+				return s.Append(ctx, p, e)
+			}
+			half := p.Clone()
+			half.Seq = e[0].Seq
+			if err := s.Append(ctx, half, e[:1]); err != nil {
+				return err
+			}
+			runtime.Gosched()
+			return s.Append(ctx, p, e[1:])
+		}
+		return h
 	},
 	"append/race": func(s store.Store) store.Store {
 		return appended(s, func(e payment.Event, err error) error {

@@ -115,6 +115,17 @@ func readKeepsNothing(t T, subject Subject) {
 	events, err := s.Events(background, d.ID, 1, 1)
 	must(t, err)
 	same(t, "providers of the decision", len(events[0].Data.Decision.Providers), 0)
+
+	put, first := []byte("kept"), []byte("kept")
+	must(t, s.PutSetting(background, "put", put))
+	_, err = s.InitSetting(background, "init", first)
+	must(t, err)
+	put[0], first[0] = 'x', 'x'
+	for _, name := range []string{"put", "init"} {
+		value, err := s.Setting(background, name)
+		must(t, err)
+		same(t, "setting "+name, string(value), "kept")
+	}
 }
 
 func readOwnCopy(t T, subject Subject) {

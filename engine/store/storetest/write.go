@@ -16,6 +16,7 @@ var writeChecks = []Check{
 	{"create/key-race", "Of 50 payments created under one key at once one is stored; the others are ErrKeyTaken and find it by the key.", createKeyRace},
 	{"append/stored", "Appended events and the state after them are read back.", appendStored},
 	{"append/conflict", "Events that do not follow the payment's last event are ErrConflict, and nothing is written.", appendConflict},
+	{"append/one-step", "No read shows a write in part: state, events and feed change together.", appendOneStep},
 	{"append/race", "Of racing Appends after the same event exactly one wins; the others are ErrConflict.", appendRace},
 	{"append/unknown", "Appending to a payment that does not exist is ErrNotFound.", appendUnknown},
 	{"schedule/only-next", "Schedule changes when a payment is looked up next, and nothing else of it.", scheduleOnlyNext},
@@ -153,6 +154,53 @@ func appendConflict(t T, subject Subject) {
 	same(t, "number of events", len(events), int(d.Seq))
 }
 
+// appendOneStep writes three events, then two with each Append, while others read.
+func appendOneStep(t T, subject Subject) {
+	s := open(t, subject)
+	d := newDraft(1).attempt("tpaga-pse").mustWrite(t, s)
+	whole := func(what string, events int64) {
+		if events%2 == 0 {
+			t.Errorf("%s in the middle of a write, at event %d", what, events)
+		}
+	}
+	written := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for writing := true; writing; {
+				select {
+				case <-written:
+					writing = false
+				default:
+				}
+				feed, feedErr := s.Feed(background, "", 1000)
+				p, getErr := s.Get(background, d.ID)
+				events, eventsErr := s.Events(background, d.ID, 0, 1000)
+				if err := errors.Join(feedErr, getErr, eventsErr); err != nil {
+					t.Errorf("reading: %v", err)
+					return
+				}
+				whole("the feed is", int64(len(feed)))
+				whole("the payment is", p.Seq)
+				whole("its events are", int64(len(events)))
+				if len(feed) > int(p.Seq) || int(p.Seq) > len(events) {
+					t.Errorf("read one after the other, the feed is at event %d, the payment at %d, its events at %d", len(feed), p.Seq, len(events))
+				}
+			}
+		})
+	}
+	var err error
+	for n := 0; n < 20 && err == nil; n++ {
+		for range 2 {
+			d.add(payment.EventLookup, payment.EventData{Attempt: 1, Code: "step"})
+		}
+		err = d.write(s)
+	}
+	close(written)
+	readers.Wait()
+	must(t, err)
+}
+
 func appendRace(t T, subject Subject) {
 	s := open(t, subject)
 	d := newDraft(1).attempt("tpaga-pse").mustWrite(t, s)
@@ -245,6 +293,13 @@ func reopenAll(t T, subject Subject) {
 		must(t, err)
 		same(t, "setting "+name, string(value), want)
 	}
+	again := newDraft(3)
+	again.IdempotencyKey, again.events[0].Data.IdempotencyKey = d.IdempotencyKey, d.IdempotencyKey
+	wantError(t, "Create under a key of before", again.write(s), store.ErrKeyTaken)
+	same(t, "list", listed(t, s, store.Filter{Limit: 9}), []string{d.ID})
+	ids, err := s.Claim(background, d.NextLookupAt, time.Minute, 9)
+	must(t, err)
+	same(t, "claimed", ids, []string{d.ID})
 	later := newDraft(2).mustWrite(t, s)
 	feed, err := s.Feed(background, end, 10)
 	must(t, err)
