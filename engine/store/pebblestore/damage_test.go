@@ -72,7 +72,7 @@ func TestDamageIsNotReadForEver(t *testing.T) {
 	var told counter
 	s = open(t, disk, func(o *pebblestore.Options) { o.Logger = slog.New(&told) })
 	began := time.Now()
-	for last := n + 2000; n < last; n++ {
+	for last := n + 600; n < last; n++ {
 		mustCreate(t, s, n)
 	}
 	<-time.After(300 * time.Millisecond) // what goes on in the background shows only in time

@@ -158,6 +158,7 @@ func appendConflict(t T, subject Subject) {
 func appendOneStep(t T, subject Subject) {
 	s := open(t, subject)
 	d := newDraft(1).attempt("tpaga-pse").mustWrite(t, s)
+	id := d.ID
 	whole := func(what string, events int64) {
 		if events%2 == 0 {
 			t.Errorf("%s in the middle of a write, at event %d", what, events)
@@ -174,8 +175,8 @@ func appendOneStep(t T, subject Subject) {
 				default:
 				}
 				feed, feedErr := s.Feed(background, "", 1000)
-				p, getErr := s.Get(background, d.ID)
-				events, eventsErr := s.Events(background, d.ID, 0, 1000)
+				p, getErr := s.Get(background, id)
+				events, eventsErr := s.Events(background, id, 0, 1000)
 				if err := errors.Join(feedErr, getErr, eventsErr); err != nil {
 					t.Errorf("reading: %v", err)
 					return
