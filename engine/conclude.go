@@ -52,6 +52,7 @@ func (e *Engine) concludeLate(d *draft, number int, ans answer) {
 		}
 		d.add(payment.EventAttemptEnded, payment.EventData{
 			Attempt: number, AttemptStatus: status, Code: string(ans.err.Code), Message: ans.err.Message, Reference: ans.err.Reference,
+			NoResend: ans.err.NoResend,
 		})
 	case ans.err != nil || e.mismatch(d, a, ans.Outcome):
 	case before == payment.AttemptProcessing || ans.Status == provider.Succeeded:
@@ -87,6 +88,7 @@ func (e *Engine) concludeSuccess(d *draft, number int, o provider.Outcome) {
 func (e *Engine) concludeError(d *draft, a *payment.Attempt, err *provider.Error, decision *payment.Decision) {
 	number, ended := a.Number, payment.EventData{
 		Attempt: a.Number, Code: string(err.Code), Message: err.Message, Reference: err.Reference, Field: err.Field,
+		NoResend: err.NoResend,
 	}
 	if err == errHeld {
 		ended.Code = codeHeld
@@ -126,7 +128,7 @@ func (e *Engine) concludeError(d *draft, a *payment.Attempt, err *provider.Error
 // evidence records an unclear answer about an attempt, if it told something that the last one did not. Numbers in
 // its text (ports, request ids) tell nothing.
 func (e *Engine) evidence(d *draft, a *payment.Attempt, data payment.EventData) {
-	if data.Code != a.Code || words(data.Message) != words(a.Message) || data.Reference != "" && data.Reference != a.Reference {
+	if data.Code != a.Code || words(data.Message) != words(a.Message) || data.Reference != "" && data.Reference != a.Reference || data.NoResend && !a.NoResend {
 		d.add(payment.EventLookup, data)
 	}
 }
@@ -319,7 +321,9 @@ func (e *Engine) concludeLookup(d *draft, number int, ans answer, decision *paym
 		return
 	case ans.err != nil:
 		if d.p.Status == payment.InDoubt && current && a.Code != payment.CodeMismatch {
-			e.evidence(d, a, payment.EventData{Attempt: number, Code: string(ans.err.Code), Message: ans.err.Message, Reference: ans.err.Reference})
+			e.evidence(d, a, payment.EventData{
+				Attempt: number, Code: string(ans.err.Code), Message: ans.err.Message, Reference: ans.err.Reference, NoResend: ans.err.NoResend,
+			})
 		}
 		e.rescheduleAfter(d, true)
 		return

@@ -200,7 +200,7 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 	}
 	a := p.Current()
 	r, c := e.provider(a.Provider), e.capability(a.Provider, &p.Request)
-	if !r.knows(a) || c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt {
+	if !r.knows(a) || c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt || a.NoResend {
 		return false
 	}
 	if _, _, back := e.steps.notice(e.clock); a.DeadlineAt.Before(a.StartedAt) || a.StartedAt.Before(back) {

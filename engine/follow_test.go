@@ -167,6 +167,31 @@ func TestDoubt(t *testing.T) {
 		b.becomes(t, p.ID, payment.Pending)
 	})
 
+	hasKey := providertest.Step{Err: &provider.Error{Code: provider.CodeUnknown, Message: "it has this key", NoResend: true}}
+	lost := providertest.Lose(provider.Succeeded)
+	for _, tc := range []struct {
+		name  string
+		steps []providertest.Step
+	}{
+		{"it is not sent again where the provider has its key", []providertest.Step{hasKey}},
+		{"nor where the provider tells so when it is sent again", []providertest.Step{lost, lost, hasKey}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, one)
+			b.providers["acme"].SetRecovery(payment.Recovery{ResendSameKey: true}).Script(tc.steps...)
+			b.start(t)
+			p := b.pay(t, "order-1")
+			for b.clock.Now().Sub(epoch) < 9*time.Minute {
+				b.lookedAgain(t, p.ID)
+			}
+			p, err := b.Get(t.Context(), p.ID)
+			if n := len(b.providers["acme"].Submits()); err != nil || n != len(tc.steps) || p.Status != payment.InDoubt || !p.Attempts[0].NoResend {
+				t.Errorf("it was sent %d times: %+v, %v", n, p, err)
+			}
+		})
+	}
+
 	t.Run("a refused resend says nothing about the first hand-over", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, two)

@@ -60,6 +60,7 @@ type EventData struct {
 	Code           string        `json:"code,omitzero"`
 	Message        string        `json:"message,omitzero"`
 	Reference      string        `json:"reference,omitzero"` // the provider's own id
+	NoResend       bool          `json:"no_resend,omitzero"` // attempt_ended, lookup: as in Attempt
 	Action         *Action       `json:"action,omitempty"`   // pending: what the payer must do
 	ExpiresAt      time.Time     `json:"expires_at,omitzero"`
 	Failure        *Failure      `json:"failure,omitempty"`

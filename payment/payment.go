@@ -77,6 +77,8 @@ type Attempt struct {
 	EndedAt    time.Time `json:"ended_at,omitzero"` // when the call ended, not the payment
 	// URLGiven tells that the payer's URL of this attempt was made visible to the caller.
 	URLGiven bool `json:"url_given,omitzero"`
+	// NoResend tells that the provider said it has the attempt's key, so that it is not sent again.
+	NoResend bool `json:"no_resend,omitzero"`
 }
 
 // Current returns the last attempt, or nil when there is none yet.
@@ -224,6 +226,7 @@ func (p *Payment) updateAttempt(e Event) error {
 	if d.Reference != "" {
 		a.Reference = d.Reference
 	}
+	a.NoResend = a.NoResend || d.NoResend
 	if e.Type == EventAttemptEnded {
 		a.EndedAt = e.At
 	}

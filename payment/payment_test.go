@@ -110,8 +110,9 @@ func TestApplyChanges(t *testing.T) {
 				Number: 2, Provider: "bravo", Key: "key-2", Status: payment.AttemptProcessing, StartedAt: at, DeadlineAt: later,
 			})
 		}},
-		{event(payment.EventAttemptEnded, data{Attempt: 2, AttemptStatus: payment.AttemptInDoubt, Code: "unknown"}), func(p *payment.Payment, at time.Time) {
-			p.Attempts[1].Status, p.Attempts[1].Code, p.Attempts[1].EndedAt = payment.AttemptInDoubt, "unknown", at
+		{event(payment.EventAttemptEnded, data{Attempt: 2, AttemptStatus: payment.AttemptInDoubt, Code: "unknown", NoResend: true}), func(p *payment.Payment, at time.Time) {
+			a := &p.Attempts[1]
+			a.Status, a.Code, a.EndedAt, a.NoResend = payment.AttemptInDoubt, "unknown", at, true // for good
 		}},
 		{event(payment.EventInDoubt, data{Attempt: 2, Failure: failure("unknown")}), func(p *payment.Payment, _ time.Time) {
 			p.Status, p.Failure = payment.InDoubt, failure("unknown")
@@ -301,7 +302,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	data := payment.EventData{
 		Payment: "pay_1", IdempotencyKey: "k", Request: &out, Attempt: 1, Provider: "acme", Key: "key-1", Account: "a1", DeadlineAt: at,
 		AttemptStatus: payment.AttemptPending, Status: payment.Rejected, Code: "c", Message: "m", Reference: "ref",
-		Action: payment.Redirect("https://bank.example/?a=1&b=<2>"), ExpiresAt: at, Failure: failure, Field: "amount", Ours: "1.00", Theirs: "2.00", Note: "n",
+		Action: payment.Redirect("https://bank.example/?a=1&b=<2>"), ExpiresAt: at, Failure: failure, Field: "amount", Ours: "1.00", Theirs: "2.00", Note: "n", NoResend: true,
 		Decision: &payment.Decision{
 			Route: "pse", Reject: "no", Strategy: "priority", Rules: "abc", Providers: []string{"acme"},
 			Candidates: []payment.Candidate{{Provider: "acme", Eligible: true, Reason: "ok"}}, Faults: map[string]string{"odd": "overflow"},
@@ -314,7 +315,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		Action: data.Action, Failure: failure, ExpiresAt: at, CreatedAt: at, UpdatedAt: at, Rules: "abc", NotifiedAt: at, Seq: 5, NextLookupAt: at,
 		Attempts: []payment.Attempt{{
 			Number: 1, Provider: "acme", Key: "key-1", Status: payment.AttemptPending, Code: "c", Message: "m", Reference: "ref",
-			Account: "a1", StartedAt: at, DeadlineAt: at, EndedAt: at, URLGiven: true,
+			Account: "a1", StartedAt: at, DeadlineAt: at, EndedAt: at, URLGiven: true, NoResend: true,
 		}},
 	}
 	for _, v := range []any{data, *data.Decision, p, p.Attempts[0], payment.Event{Seq: 1, Type: payment.EventCreated, At: at, Data: data}} {

@@ -34,6 +34,9 @@ type Error struct {
 	ProviderCode string
 	// Reference is the provider's own id of the attempt, where an unclear answer gave one: the engine looks it up.
 	Reference string
+	// NoResend tells of a CodeUnknown that the provider has the attempt's key: sent again it would answer the same. The
+	// engine then does not send the attempt again, whatever its recovery traits promise, however long it stays unclear.
+	NoResend bool
 	// Err is the cause, on the side where it happened. It does not cross the wire.
 	Err error
 }

@@ -52,10 +52,24 @@ func chargeError(resp *rest.Response) error {
 		e.Code, e.Message = r.code, "Tpaga: "+r.why
 	}
 	e.ProviderCode = strconv.Itoa(resp.Status)
-	if resp.Status == http.StatusUnprocessableEntity {
+	switch resp.Status {
+	case http.StatusUnprocessableEntity:
 		blame(e, resp)
+	case http.StatusRequestTimeout, http.StatusBadGateway:
+		return known(e)
 	}
 	return e
+}
+
+// known adds to an unclear error that Tpaga has the order_id: sent again it answers 408, so it is not
+// (document, "POST /public/charge", its answers 408 and 502; TP-01, TP-02).
+func known(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := *provider.AsError(err)
+	e.NoResend = e.Code == provider.CodeUnknown
+	return &e
 }
 
 // blame adds the field that a 422 names. Its texts are in Spanish and quote the value: they are neither matched

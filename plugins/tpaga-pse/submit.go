@@ -35,7 +35,8 @@ func (p *tpaga) Submit(ctx context.Context, a provider.Attempt) (provider.Outcom
 	case resp.Status == http.StatusRequestTimeout, resp.Status == http.StatusBadGateway:
 		// A charge exists under this order_id: from an earlier call (TP-01), or as failed (TP-02).
 		if token := tokenIn(resp.Body, "token"); token != "" {
-			return p.existing(ctx, body, token)
+			o, err := p.existing(ctx, body, token)
+			return o, known(err)
 		}
 	}
 	return provider.Outcome{}, chargeError(resp)

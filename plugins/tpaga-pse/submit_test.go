@@ -185,8 +185,8 @@ func TestSubmitStatuses(t *testing.T) {
 					t.Fatalf("got %v, want %s", err, tc.want)
 				}
 				e := provider.AsError(err)
-				if want := fmt.Sprint(tc.status); tc.status >= 300 && e.ProviderCode != want || e.Reference != "" {
-					t.Errorf("provider code %q, reference %q", e.ProviderCode, e.Reference)
+				if want := fmt.Sprint(tc.status); tc.status >= 300 && e.ProviderCode != want || e.Reference != "" || e.NoResend != (tc.status == 408 || tc.status == 502) {
+					t.Errorf("provider code %q, reference %q, no resend %t", e.ProviderCode, e.Reference, e.NoResend)
 				}
 				charges := 1
 				if tc.status == 401 {

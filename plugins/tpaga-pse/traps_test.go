@@ -104,8 +104,8 @@ func staysUnknown(t *testing.T, status int, bodies ...string) {
 	for _, body := range bodies {
 		d, p := existing(t, status, body, answer{})
 		_, err := p.Submit(t.Context(), exampleAttempt())
-		if codeOf(t, err) != provider.CodeUnknown || provider.AsError(err).Reference != "" {
-			t.Errorf("%q: got %v, want unknown", body, err)
+		if e := provider.AsError(err); codeOf(t, err) != provider.CodeUnknown || e.Reference != "" || !e.NoResend {
+			t.Errorf("%q: got %v (no resend: %t), want unknown, and no resend", body, err, e.NoResend)
 		}
 		if len(d.calls) != 1 {
 			t.Errorf("%q: calls %v", body, d.calls)

@@ -62,6 +62,7 @@ func (c *codec) attempt(a *payment.Attempt) {
 		c.time(10, &a.EndedAt)
 		c.flag(11, &a.URLGiven)
 		text(c, 12, &a.Account)
+		c.flag(13, &a.NoResend)
 	})
 }
 
@@ -140,6 +141,7 @@ func (c *codec) event(e *payment.Event) {
 	text(c, 21, &d.Theirs)
 	text(c, 22, &d.Note)
 	text(c, 23, &d.Account)
+	c.flag(24, &d.NoResend)
 }
 
 func (c *codec) decision(d *payment.Decision) {

@@ -27,6 +27,7 @@ func encodeError(err error) *pb.Error {
 		Field:        e.Field,
 		ProviderCode: freeText(e.ProviderCode),
 		Reference:    e.Reference,
+		NoResend:     e.NoResend,
 	}
 }
 
@@ -43,5 +44,6 @@ func decodeError(m *pb.Error) error {
 		Field:        m.GetField(),
 		ProviderCode: m.GetProviderCode(),
 		Reference:    m.GetReference(),
+		NoResend:     m.GetNoResend(),
 	})
 }

@@ -291,7 +291,7 @@ func TestContract(t *testing.T) {
 	t.Run("errors cross as data", func(t *testing.T) {
 		t.Parallel()
 		want := provider.Error{
-			Code: provider.CodeInvalid, Message: "no such bank", Field: "payer.bank", ProviderCode: "422 bank_code", Reference: "r1",
+			Code: provider.CodeInvalid, Message: "no such bank", Field: "payer.bank", ProviderCode: "422 bank_code", Reference: "r1", NoResend: true,
 		}
 		p := serve(t, &scripted{submit: func(context.Context, provider.Attempt) (provider.Outcome, error) { return provider.Outcome{}, &want }})
 		_, err := p.Submit(t.Context(), attempt(1))

@@ -692,7 +692,9 @@ type Error struct {
 	// The provider's own id of the attempt, where an unclear answer gave one: the router looks it up.
 	Reference string `protobuf:"bytes,5,opt,name=reference,proto3" json:"reference,omitempty"`
 	// Of configure only: every attribute at fault, instead of the fields above.
-	ConfigFaults  []*ConfigFault `protobuf:"bytes,6,rep,name=config_faults,json=configFaults,proto3" json:"config_faults,omitempty"`
+	ConfigFaults []*ConfigFault `protobuf:"bytes,6,rep,name=config_faults,json=configFaults,proto3" json:"config_faults,omitempty"`
+	// Of unknown only: the provider has the attempt's key, so that the router does not send it again.
+	NoResend      bool `protobuf:"varint,7,opt,name=no_resend,json=noResend,proto3" json:"no_resend,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -767,6 +769,13 @@ func (x *Error) GetConfigFaults() []*ConfigFault {
 		return x.ConfigFaults
 	}
 	return nil
+}
+
+func (x *Error) GetNoResend() bool {
+	if x != nil {
+		return x.NoResend
+	}
+	return false
 }
 
 type ConfigFault struct {
@@ -3086,14 +3095,15 @@ const file_v1_provider_proto_rawDesc = "" +
 	"\tstatement\x18\x19 \x01(\v2 .cauce.provider.v1.StatementPageH\x00R\tstatementB\b\n" +
 	"\x06result\"\b\n" +
 	"\x06Cancel\"\x06\n" +
-	"\x04Done\"\xd3\x01\n" +
+	"\x04Done\"\xf0\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
 	"\x05field\x18\x03 \x01(\tR\x05field\x12#\n" +
 	"\rprovider_code\x18\x04 \x01(\tR\fproviderCode\x12\x1c\n" +
 	"\treference\x18\x05 \x01(\tR\treference\x12C\n" +
-	"\rconfig_faults\x18\x06 \x03(\v2\x1e.cauce.provider.v1.ConfigFaultR\fconfigFaults\";\n" +
+	"\rconfig_faults\x18\x06 \x03(\v2\x1e.cauce.provider.v1.ConfigFaultR\fconfigFaults\x12\x1b\n" +
+	"\tno_resend\x18\a \x01(\bR\bnoResend\";\n" +
 	"\vConfigFault\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\r\n" +
