@@ -168,7 +168,7 @@ func TestHungPlugin(t *testing.T) {
 			halt(t, first.ID())
 			for range maxOverdue {
 				ctx, cancel := within(t.Context())
-				_, err := p.Submit(ctx, attempt(""))
+				_, err := p.Lookup(ctx, provider.Query{Key: "k"})
 				cancel()
 				wantCode(t, err, provider.CodeUnknown)
 			}
@@ -179,5 +179,22 @@ func TestHungPlugin(t *testing.T) {
 				t.Errorf("the new one does not answer: %v", err)
 			}
 		})
+	}
+}
+
+// A hand-over that was given up is not begun later, by a plugin that stood still and goes on: it is ended before.
+func TestHandOverToAHungPlugin(t *testing.T) {
+	t.Parallel()
+	p := launch(t, "good", &Launcher{Clock: newFakeClock()}, nil)
+	if err := p.Configure(t.Context(), provider.Config{"token": "s3cr3t-token"}); err != nil {
+		t.Fatal(err)
+	}
+	first, begun := processOf(p), filepath.Join(t.TempDir(), "begun")
+	halt(t, first.ID())
+	_, err := submit(p, "hang "+begun, 100*time.Millisecond)
+	wantCode(t, err, provider.CodeUnknown)
+	eventually(t, "it is ended", func() bool { return !alive(first.ID()) })
+	if _, err := os.Stat(begun); err == nil {
+		t.Error("the hand-over was begun")
 	}
 }

@@ -89,8 +89,8 @@ func (r *remote) Call(ctx context.Context, call *pb.Call) (*pb.Answer, error) {
 	a, err := s.wire.Call(ctx, call)
 	if err != nil {
 		// The cause, because the engine ends its calls by a clock of its own: their contexts are cancelled then.
-		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) && s.overdue.Add(1) == maxOverdue {
-			go r.probe(s)
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			r.passed(s, call)
 		}
 		return nil, err
 	}
@@ -100,11 +100,19 @@ func (r *remote) Call(ctx context.Context, call *pb.Call) (*pb.Answer, error) {
 }
 
 // maxOverdue is how many calls in a row may pass their deadline without an answer before the plugin is asked for a sign
-// of life, which it has probeTimeout to give.
+// of life, which it has probeTimeout to give. After a hand-over it is asked at once: a plugin that stands still may not have
+// read it yet, and would begin it whenever it goes on.
 const (
 	maxOverdue   = 3
 	probeTimeout = 5 * time.Second
 )
+
+// passed notes that a call passed its deadline without an answer.
+func (r *remote) passed(s *session, call *pb.Call) {
+	if n := s.overdue.Add(1); (n >= maxOverdue || call.GetSubmit() != nil) && s.probed.CompareAndSwap(false, true) {
+		go r.probe(s)
+	}
+}
 
 // probe ends a plugin that does not even say what it is any more: it hangs, whatever its provider does. Supervision
 // starts it again, and what was under way is unknown.
@@ -112,8 +120,9 @@ func (r *remote) probe(s *session) {
 	ctx, cancel := context.WithTimeout(r.life, probeTimeout)
 	defer cancel()
 	_, err := wire.Describe(ctx, s.wire)
-	s.overdue.Store(0)
 	if err == nil || r.life.Err() != nil {
+		s.overdue.Store(0)
+		s.probed.Store(false)
 		return
 	}
 	r.logger.Error("a plugin hangs and is ended", "plugin", r.path, "pid", s.process.ID())

@@ -29,6 +29,7 @@ type session struct {
 	client  *goplugin.Client
 	wire    *wire.Client
 	overdue atomic.Int32 // calls in a row that passed their deadline
+	probed  atomic.Bool  // it is asked for a sign of life
 }
 
 // start runs the binary at path and opens the stream to it, within the launcher's start timeout.
