@@ -100,12 +100,13 @@ func (s *Store) checkpoint(dir string) (err error) {
 // lockFile is in the directory of every store that was ever open.
 const lockFile = "LOCK"
 
-// restoring is added to a directory's name while a backup is copied to it.
+// restoring is added to a directory's name while a backup is copied to it; one that exists has the copy in it meanwhile,
+// which Open refuses.
 const restoring = ".restoring"
 
 // Restore copies a backup to dir, which must not exist or be empty, and checks that it can be opened. Everything is
-// durable when it returns; after an error, or a power loss before that, dir is as it was. The directory of a store that
-// is open is no backup: it is store.ErrLocked. o may be nil.
+// durable when it returns. After an error, or a power loss before that, dir is as it was; where it existed, it may be one
+// that Open refuses. The directory of a store that is open is no backup: it is store.ErrLocked. o may be nil.
 func Restore(backup, dir string, o *Options) error {
 	opts := o.withDefaults()
 	if err := restore(opts.FS, backup, dir, o); err != nil {
@@ -120,12 +121,15 @@ func restore(fsys vfs.FS, backup, dir string, o *Options) (err error) {
 			return err
 		}
 	}
-	if names, err := fsys.List(dir); err == nil && len(names) > 0 {
-		return errors.New("there is something already: move it away first")
-	} else if err != nil && !oserror.IsNotExist(err) {
+	names, err := fsys.List(dir)
+	exists := err == nil
+	switch {
+	case err != nil && !oserror.IsNotExist(err):
 		return err
+	case slices.ContainsFunc(names, func(name string) bool { return name != restoring && name != "lost+found" }):
+		return errors.New("there is something already: move it away first")
 	}
-	names, err := fsys.List(backup)
+	names, err = fsys.List(backup)
 	if err != nil {
 		return err
 	}
@@ -144,33 +148,58 @@ func restore(fsys vfs.FS, backup, dir string, o *Options) (err error) {
 		}
 		defer closing(lock, &err)
 	}
-	if err := makeDir(fsys, fsys.PathDir(dir)); err != nil {
-		return err
-	}
 	partial := dir + restoring
-	if err := fsys.RemoveAll(partial); err != nil {
-		return err
+	if exists { // it may be a mount point, whose place nothing can take
+		partial = fsys.PathJoin(dir, restoring)
 	}
-	if err := fsys.MkdirAll(partial, 0o700); err != nil {
-		return err
+	if err := copyStore(fsys, backup, partial, o); err != nil {
+		return errors.Join(err, fsys.RemoveAll(partial))
 	}
-	// Closing a second handle of the lock would end it.
-	notLock := vfs.CloneSkip(func(path string) bool { return fsys.PathBase(path) == lockFile })
-	if _, err := vfs.Clone(fsys, fsys, backup, partial, vfs.CloneSync, notLock); err != nil {
-		return err
-	}
-	s, err := Open(partial, o)
-	if err != nil {
-		return err
-	}
-	if err := s.Close(); err != nil {
-		return err
-	}
-	if err := fsys.RemoveAll(dir); err != nil { // it is empty
-		return err
+	if exists {
+		return fill(fsys, dir, partial)
 	}
 	if err := fsys.Rename(partial, dir); err != nil {
 		return err
 	}
 	return syncDir(fsys, fsys.PathDir(dir))
+}
+
+// copyStore makes a durable copy of a store, and checks that it can be opened.
+func copyStore(fsys vfs.FS, from, to string, o *Options) error {
+	if err := fsys.RemoveAll(to); err != nil {
+		return err
+	}
+	if err := makeDir(fsys, to); err != nil {
+		return err
+	}
+	// Closing a second handle of the lock would end it.
+	notLock := vfs.CloneSkip(func(path string) bool { return fsys.PathBase(path) == lockFile })
+	if _, err := vfs.Clone(fsys, fsys, from, to, vfs.CloneSync, notLock); err != nil {
+		return err
+	}
+	s, err := Open(to, o)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// fill moves a store to dir from a directory in it, which keeps Open from dir until all of it is there.
+func fill(fsys vfs.FS, dir, partial string) error {
+	names, err := fsys.List(partial)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := fsys.Rename(fsys.PathJoin(partial, name), fsys.PathJoin(dir, name)); err != nil {
+			return err
+		}
+	}
+	if err := syncDir(fsys, dir); err != nil {
+		return err
+	}
+	if err := fsys.RemoveAll(partial); err != nil {
+		return err
+	}
+	return syncDir(fsys, dir)
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -248,6 +249,75 @@ func TestRestoreByOtherNames(t *testing.T) {
 	if target, err := os.Readlink(at("link")); target != at("volume/empty") {
 		t.Errorf("the link leads to %q now (%v)", target, err)
 	}
+}
+
+// TestRestoreToVolume restores to a directory that cannot be replaced, because something is mounted there. Wherever the
+// power is lost, Open finds nothing, refuses what it finds, or has all payments.
+func TestRestoreToVolume(t *testing.T) {
+	t.Parallel()
+	disk, random := vfs.NewCrashableMem(), rand.New(rand.NewPCG(1, 1))
+	var left []*vfs.MemFS
+	cut := func() {
+		for _, kept := range []int{0, 20, 50, 50, 80, 80, 100} {
+			left = append(left, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: random}))
+		}
+	}
+	s := open(t, disk)
+	const payments = 100
+	for n := range int64(payments) {
+		mustCreate(t, s, n)
+	}
+	if err := errors.Join(s.Backup(background, "backup"), disk.MkdirAll("volume/lost+found", 0o700), syncRoot(disk)); err != nil {
+		t.Fatal(err)
+	}
+	mounted := newLab(disk, func(op errorfs.Op) error {
+		switch {
+		case op.Path == "volume" && (op.Kind == errorfs.OpRemoveAll || op.Kind == errorfs.OpRename):
+			return syscall.EBUSY
+		case isWrite(op):
+			cut()
+		}
+		return nil
+	})
+	if err := pebblestore.Restore("backup", "volume", &pebblestore.Options{FS: mounted}); err != nil {
+		t.Fatal(err)
+	}
+	interrupted := len(left)
+	cut()
+	for n, disk := range left {
+		names, err := disk.List("volume")
+		if err != nil {
+			t.Fatal(err)
+		}
+		restored, err := pebblestore.Open("volume", &pebblestore.Options{FS: disk})
+		if err != nil {
+			if n >= interrupted || !strings.Contains(err.Error(), ".restoring") {
+				t.Errorf("power lost at %d of %d: %v", n, interrupted, err)
+			}
+			continue
+		}
+		last, _, err := check(restored)
+		if nothing := n < interrupted && slices.Equal(names, []string{"lost+found"}); err != nil || len(last) != payments && !nothing {
+			t.Errorf("power lost at %d of %d: %d of %d payments (%v)", n, interrupted, len(last), payments, err)
+		}
+		if err := restored.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// syncRoot makes what is in the working directory durable.
+func syncRoot(disk vfs.FS) error {
+	for _, name := range []string{"", "volume"} {
+		dir, err := disk.OpenDir(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func TestRestoreRefuses(t *testing.T) {
