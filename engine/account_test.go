@@ -246,3 +246,21 @@ func TestAccountThatWasNotKept(t *testing.T) {
 		}
 	}
 }
+
+// What another account does not know of a pending payment is for a person once the payment's page cannot be paid any more.
+func TestPendingPaymentOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	b, _, p := moveAccount(t, two, true, time.Millisecond, func(p *providertest.Provider, _ bool) {
+		p.SetRecovery(payment.Recovery{LookupByKey: true, AbsentAfter: payment.Duration(time.Minute), ExpiresAfter: payment.Duration(time.Hour)})
+	})
+	for b.clock.Now().Before(epoch.Add(2 * time.Hour)) {
+		b.lookedAgain(t, p.ID)
+	}
+	p, err := b.Get(t.Context(), p.ID)
+	if err != nil || p.Status != payment.InDoubt || len(p.Attempts) != 1 || p.NextLookupAt.IsZero() {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err = b.Resolve(t.Context(), p.ID, payment.Failed, "the old account's panel says so"); err != nil || p.Status != payment.Failed {
+		t.Errorf("%+v, %v", p, err)
+	}
+}

@@ -320,10 +320,14 @@ func (e *Engine) concludeLookup(d *draft, number int, ans answer, decision *paym
 		e.reschedule(d) // somebody else has learnt it meanwhile
 		return
 	case ans.err != nil:
+		data := payment.EventData{
+			Attempt: number, Code: string(ans.err.Code), Message: ans.err.Message, Reference: ans.err.Reference, NoResend: ans.err.NoResend,
+		}
 		if d.p.Status == payment.InDoubt && current && a.Code != payment.CodeMismatch {
-			e.evidence(d, a, payment.EventData{
-				Attempt: number, Code: string(ans.err.Code), Message: ans.err.Message, Reference: ans.err.Reference, NoResend: ans.err.NoResend,
-			})
+			e.evidence(d, a, data)
+		}
+		if ans.err == errElsewhere {
+			e.forget(d, a, data)
 		}
 		e.rescheduleAfter(d, true)
 		return
@@ -386,6 +390,7 @@ func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *paym
 		if d.p.Status == payment.InDoubt && a.Code != payment.CodeMismatch {
 			e.evidence(d, a, data)
 		}
+		e.forget(d, a, data)
 		if number != len(d.p.Attempts) || !e.closeOrphan(d) {
 			e.reschedule(d)
 		}
@@ -395,6 +400,17 @@ func (e *Engine) concludeAbsent(d *draft, number int, ans answer, decision *paym
 	data.Message = "the provider does not know this attempt " + c.Recovery.AbsentAfter.String() + " after the call, which proves that it was not executed"
 	d.add(payment.EventLookup, data)
 	e.nextOrFail(d, number, provider.CodeUnavailable, data, decision)
+}
+
+// forget drafts that a pending payment is for a person where its provider does not know it, although its page cannot be paid
+// any more.
+func (e *Engine) forget(d *draft, a *payment.Attempt, data payment.EventData) {
+	if d.p.Status == payment.Pending && a.Number == len(d.p.Attempts) && a.URLGiven && e.unpayable(d, a) {
+		e.evidence(d, a, data)
+		e.doubt(d, &payment.Failure{
+			Code: payment.CodeUnknown, Message: "its page cannot be paid any more, and the provider does not know what became of it",
+		})
+	}
 }
 
 // closeOrphan ends an unanswered redirect pay-in once the URL that nobody was given cannot be paid any more.

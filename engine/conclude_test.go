@@ -221,3 +221,34 @@ func lastLook(t *testing.T, rejected time.Duration) {
 	b.lookAgain(t, p.ID)
 	b.becomes(t, p.ID, payment.Succeeded)
 }
+
+// A pending payment that its provider has forgotten is for a person once its page cannot be paid any more. It is still
+// handed to nobody else, and what the provider says later counts.
+func TestPendingPaymentThatIsForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t, two)
+	acme := b.providers["acme"]
+	acme.SetRecovery(payment.Recovery{
+		LookupByKey: true, ResendSameKey: true, AbsentAfter: payment.Duration(time.Minute), ExpiresAfter: payment.Duration(time.Hour),
+	}).HideFor(1 << 30)
+	b.start(t)
+	p := b.pay(t, "order-1")
+	end := p.Attempts[0].DeadlineAt.Add(time.Hour)
+	for b.clock.Now().Before(epoch.Add(24 * time.Hour)) {
+		b.lookedAgain(t, p.ID)
+		var err error
+		if p, err = b.Get(t.Context(), p.ID); err != nil {
+			t.Fatal(err)
+		}
+		if doubt := p.Status == payment.InDoubt; doubt == b.clock.Now().Before(end) {
+			t.Fatalf("at %s it is %s; its page lives until %s", b.clock.Now(), p.Status, end)
+		}
+	}
+	if p.Failure == nil || p.Action != nil || len(p.Attempts) != 1 || len(acme.Submits()) != 1 {
+		t.Errorf("%+v, %v", p, b.types(t, p.ID))
+	}
+	wantTypes(t, b.types(t, p.ID)[5:], payment.EventLookup, payment.EventInDoubt)
+	acme.HideFor(0).Settle(p.Attempts[0].Key, provider.Succeeded)
+	b.lookedAgain(t, p.ID)
+	b.becomes(t, p.ID, payment.Succeeded)
+}

@@ -187,7 +187,10 @@ func (e *Engine) rescheduleAfter(d *draft, unanswered bool) {
 	}
 }
 
-func (e *Engine) orphaned(d *draft, a *payment.Attempt) bool {
+// unpayable reports whether an attempt's URL can certainly not be paid any more.
+func (e *Engine) unpayable(d *draft, a *payment.Attempt) bool {
 	end := e.windowEnd(d.p, a)
-	return !a.URLGiven && !end.IsZero() && !d.now.Before(end)
+	return !end.IsZero() && !d.now.Before(end)
 }
+
+func (e *Engine) orphaned(d *draft, a *payment.Attempt) bool { return !a.URLGiven && e.unpayable(d, a) }
