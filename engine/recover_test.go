@@ -264,8 +264,12 @@ route "all" { providers = ["acme"] }
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	b := setup(t, two)
-	b.providers["acme"].Script(providertest.Refuse(provider.CodeUnauthorized))
+	b.providers["acme"].SetBanks(provider.Bank{Code: "1022", Name: "Banco Union"}).Script(providertest.Refuse(provider.CodeUnauthorized))
 	b.start(t)
+	until(t, "its first check has ended: the banks come after it", func() bool {
+		_, err := b.store.Setting(t.Context(), "banks/acme/pse")
+		return err == nil
+	})
 	first := b.pay(t, "order-1")
 	if first.Provider != "bravo" {
 		t.Fatalf("got %+v", first)
