@@ -65,8 +65,9 @@ func TestOrphanIsNotClosedByAnotherAttemptsAnswer(t *testing.T) {
 		t.Fatalf("it is %s although its provider could not be asked", p.Status)
 	}
 	b.providers["bravo"].FailLookups(nil)
-	b.lookedAgain(t, p.ID)
-	b.becomes(t, p.ID, payment.Succeeded)
+	if p, err := b.Refresh(t.Context(), p.ID); err != nil || p.Status != payment.Succeeded {
+		t.Errorf("it is %s, %v", p.Status, err)
+	}
 }
 
 // One whose provider cannot be asked is closed whatever becomes of another attempt.
@@ -80,8 +81,8 @@ func TestOrphanThatCannotBeAskedAbout(t *testing.T) {
 	b.start(t)
 	p := b.pay(t, "order-1")
 	for b.clock.Now().Before(epoch.Add(2*time.Hour)) && p.Status == payment.InDoubt {
-		b.lookedAgain(t, p.ID)
-		p, _ = b.Get(t.Context(), p.ID)
+		b.lookAgain(t, p.ID)
+		p, _ = b.Refresh(t.Context(), p.ID) // waits for the look that is due, or is it
 	}
 	if p.Status != payment.Expired {
 		t.Errorf("it is %s after two hours: %v", p.Status, b.types(t, p.ID))
@@ -198,24 +199,15 @@ func lastLook(t *testing.T, rejected time.Duration) {
 	p := b.pay(t, "order-1")
 	acme.Settle(p.Attempts[0].Key, provider.Succeeded)
 	acme.FailLookups(provider.Errorf(provider.CodeUnavailable, "down"))
-	for range 40 {
-		var err error
-		if p, err = b.Get(t.Context(), p.ID); err != nil {
-			t.Fatal(err)
-		}
+	for !p.Status.Final() || b.clock.Now().Before(epoch.Add(2*time.Hour)) {
 		if !b.clock.Now().Before(epoch.Add(rejected)) {
 			bravo.Settle(p.Attempts[1].Key, provider.Rejected)
 		}
-		if p.Status.Final() && b.clock.Now().After(epoch.Add(2*time.Hour)) {
-			break
-		}
-		asked := len(acme.Lookups())
 		b.lookAgain(t, p.ID)
-		until(t, "a look-up", func() bool { return len(acme.Lookups()) > asked })
-		until(t, "the look has ended", func() bool {
-			p, err := b.Get(t.Context(), p.ID)
-			return err == nil && !p.NextLookupAt.Equal(b.clock.Now())
-		})
+		var err error
+		if p, err = b.Refresh(t.Context(), p.ID); err != nil { // which waits for the look that is due, or is it
+			t.Fatal(err)
+		}
 	}
 	acme.FailLookups(nil)
 	b.lookAgain(t, p.ID)

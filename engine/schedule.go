@@ -172,7 +172,7 @@ func (e *Engine) rescheduleAfter(d *draft, unanswered bool) {
 		d.lookAt(a.DeadlineAt.Add(deadlineGrace))
 	case d.p.Status.Final():
 		next := e.afterwards(d, unanswered)
-		if d.final && d.looked.After(d.now) && d.looked.After(next) {
+		if d.final && next.IsZero() && d.looked.After(d.now) {
 			next = d.looked // another attempt's provider has not answered
 		}
 		d.lookAt(next)
