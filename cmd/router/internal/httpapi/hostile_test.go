@@ -220,9 +220,9 @@ func TestInFlightBound(t *testing.T) {
 	})
 }
 
-// Whoever has no key, and sends bodies slowly, takes no place from those who have one; nor do they from the providers'
-// webhooks.
-func TestCallersWithoutAKey(t *testing.T) {
+// Whoever has no key, and sends bodies slowly, takes no place from those who have one; nor do payments that wait for their
+// provider from webhooks and operators.
+func TestInFlightBoundOfScopes(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *Config) { c.MaxInFlight = 1 }, nil)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
@@ -245,6 +245,12 @@ func TestCallersWithoutAKey(t *testing.T) {
 	<-handed
 	if a := w.do("POST", "/v1/notifications/acme/hush-hush", "ref-1"); a.Status != http.StatusOK {
 		t.Errorf("a webhook while a payment is under way: %d %s", a.Status, a.Body)
+	}
+	if a := w.do("POST", "/v1/providers/acme/pause", `{"reason":"it hangs"}`); a.Status != http.StatusOK {
+		t.Errorf("a pause while a payment is under way: %d %s", a.Status, a.Body)
+	}
+	if a := w.do("GET", "/metrics", ""); a.Status != http.StatusOK {
+		t.Errorf("metrics while a payment is under way: %d %s", a.Status, a.Body)
 	}
 	close(release)
 	<-paid

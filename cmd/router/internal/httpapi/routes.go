@@ -151,13 +151,12 @@ func (a *api) call(w http.ResponseWriter, r *http.Request, route route) error {
 	ctx, cancel := context.WithTimeout(r.Context(), handleTimeout)
 	defer cancel()
 	handle := func() error { return route.handle(a, w, r.WithContext(ctx)) }
-	switch {
-	case route.path == "/healthz" || route.path == "/readyz":
+	if route.path == "/healthz" || route.path == "/readyz" {
 		return handle()
-	case route.need == open: // whoever has no key must not crowd out those who have one
-		return limited(a.keyFree, handle)
 	}
-	return limited(a.inFlight, handle)
+	// By scope: whoever has no key must not crowd out those who have one, nor payments that wait for a provider which
+	// hangs the operator who is about to pause it.
+	return limited(a.inFlight[route.need], handle)
 }
 
 func limited(slots chan struct{}, f func() error) error {

@@ -24,8 +24,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics writes what /metrics shows besides the engine's, as Prometheus text; nil = nothing.
 	Metrics func(io.Writer) error
-	// MaxInFlight bounds the requests that are answered at once, MaxStreams the event streams; 0 = 1024 and 64.
-	// Those beyond get a 503. Routes that need no key, as providers' webhooks, have a bound of the same size of their own.
+	// MaxInFlight bounds the requests that are answered at once, for each scope by itself (those that need no key, as
+	// providers' webhooks; read; payments; admin), MaxStreams the event streams; 0 = 1024 and 64. Those beyond get a 503.
 	MaxInFlight, MaxStreams int
 }
 
@@ -65,8 +65,7 @@ type api struct {
 	log      *slog.Logger
 	mux      *http.ServeMux
 	origin   *http.CrossOriginProtection
-	inFlight chan struct{}
-	keyFree  chan struct{} // inFlight of the routes that need no key
+	inFlight map[scope]chan struct{}
 	streams  chan struct{}
 	stopping chan struct{} // closed when the server shuts down
 	stop     func()
@@ -76,8 +75,7 @@ func newAPI(c Config) *api {
 	a := &api{
 		engine: c.Engine, keys: c.Keys, metrics: c.Metrics, log: c.Logger,
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), stopping: make(chan struct{}),
-		inFlight: make(chan struct{}, orDefault(c.MaxInFlight, 1024)), keyFree: make(chan struct{}, orDefault(c.MaxInFlight, 1024)),
-		streams: make(chan struct{}, orDefault(c.MaxStreams, 64)),
+		inFlight: map[scope]chan struct{}{}, streams: make(chan struct{}, orDefault(c.MaxStreams, 64)),
 	}
 	if a.keys == nil {
 		a.keys = func() []routing.APIKey { return nil }
@@ -89,6 +87,9 @@ func newAPI(c Config) *api {
 	a.stop = sync.OnceFunc(func() { close(a.stopping) })
 	byPath := map[string]methods{}
 	for _, r := range routes {
+		if a.inFlight[r.need] == nil {
+			a.inFlight[r.need] = make(chan struct{}, orDefault(c.MaxInFlight, 1024))
+		}
 		if byPath[r.path] == nil {
 			byPath[r.path] = methods{}
 		}
