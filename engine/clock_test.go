@@ -120,3 +120,31 @@ func TestClockPutAheadAfterASmallStepBack(t *testing.T) {
 		t.Errorf("%s after the call, absence is proof; it is declared to be after %s", waited, absent)
 	}
 }
+
+// That the clock was put back outlives the router: a later one does not send again what began before.
+func TestClockPutBackIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	acme := b.providers["acme"].SetRecovery(payment.Recovery{ResendSameKey: true}).Always(providertest.LoseBefore())
+	b.start(t)
+	p := b.pay(t, "order-1")
+	b.clock.Advance(3 * time.Minute)
+	b.clock.Set(b.clock.Now().Add(-2 * time.Minute))
+	began := b.clock.Monotonic()
+	until(t, "it is noted", func() bool {
+		b.clock.Advance(time.Second)
+		p, err := b.Get(t.Context(), p.ID)
+		return err == nil && p.Attempts[0].NoResend
+	})
+	if took := b.clock.Monotonic() - began; took > 2*time.Minute {
+		t.Errorf("it is noted after %s", took)
+	}
+	b = b.crash(t).start(t)
+	before := len(acme.Submits())
+	for b.clock.Monotonic() < 5*time.Minute {
+		b.lookedAgain(t, p.ID)
+	}
+	if after := len(acme.Submits()); after != before {
+		t.Errorf("it was sent %d times before, and %d times after the restart", before, after)
+	}
+}

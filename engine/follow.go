@@ -61,20 +61,23 @@ func (e *Engine) follow(ctx context.Context, id string) error {
 	return err
 }
 
-// setRight counts deadlines from now that are further away than a call may take: they were set while the clock was ahead.
+// setRight counts deadlines from now that are further away than a call may take: they were set while the clock was ahead. What
+// began before the clock was put back is not sent again, by later processes neither: nobody knows how old it is.
 func (e *Engine) setRight(ctx context.Context, p *payment.Payment) (*payment.Payment, error) {
 	ahead := func(a payment.Attempt, now time.Time) bool { return a.DeadlineAt.Sub(now) > routing.MaxTimeout }
 	now := e.now()
-	if !slices.ContainsFunc(p.Attempts, func(a payment.Attempt) bool { return ahead(a, now) }) {
+	if !slices.ContainsFunc(p.Attempts, func(a payment.Attempt) bool { return ahead(a, now) || e.ageless(a) }) {
 		return p, nil
 	}
-	e.log.Warn("a payment's deadlines were set while the clock was ahead; they count from now", "payment", p.ID)
+	e.log.Warn("a payment began before the clock was put back: its deadlines count from now, and it is not sent again", "payment", p.ID)
 	d, err := e.update(ctx, p, func(d *draft) {
 		for _, a := range d.p.Attempts {
+			data := payment.EventData{Attempt: a.Number, Code: a.Code, Message: a.Message, NoResend: e.ageless(a)}
 			if ahead(a, d.now) {
-				d.add(payment.EventLookup, payment.EventData{
-					Attempt: a.Number, Code: a.Code, Message: a.Message, DeadlineAt: d.now.Add(routing.MaxTimeout),
-				})
+				data.DeadlineAt = d.now.Add(routing.MaxTimeout)
+			}
+			if data.NoResend || !data.DeadlineAt.IsZero() {
+				d.add(payment.EventLookup, data)
 			}
 		}
 	})
@@ -82,6 +85,12 @@ func (e *Engine) setRight(ctx context.Context, p *payment.Payment) (*payment.Pay
 		return nil, err
 	}
 	return d.p, nil
+}
+
+// ageless reports whether an attempt in doubt began before the clock was put back, which is not noted of it yet.
+func (e *Engine) ageless(a payment.Attempt) bool {
+	_, _, back := e.steps.notice(e.clock)
+	return a.Status == payment.AttemptInDoubt && !a.NoResend && a.StartedAt.Before(back)
 }
 
 // look looks a payment up and, where its next look is due by the end of that, sends it again if that may help: whoever

@@ -92,7 +92,8 @@ func (e *Engine) hasten(ctx context.Context) {
 			}
 			for _, p := range page.Payments {
 				a := p.Current()
-				if wait := p.NextLookupAt.Sub(now); a == nil || wait > 0 && wait <= longest(age(now, a.StartedAt))*5/4 {
+				wait := p.NextLookupAt.Sub(now)
+				if a == nil || wait > 0 && wait <= longest(age(now, a.StartedAt))*5/4 && !e.ageless(*a) {
 					continue
 				}
 				p.NextLookupAt = now

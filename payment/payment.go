@@ -77,7 +77,8 @@ type Attempt struct {
 	EndedAt    time.Time `json:"ended_at,omitzero"` // when the call ended, not the payment
 	// URLGiven tells that the payer's URL of this attempt was made visible to the caller.
 	URLGiven bool `json:"url_given,omitzero"`
-	// NoResend tells that the provider said it has the attempt's key, so that it is not sent again.
+	// NoResend tells that the attempt is not sent again: the provider said that it has its key, or the clock was put back
+	// since it began, so that the provider may have forgotten it.
 	NoResend bool `json:"no_resend,omitzero"`
 }
 
