@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -256,8 +257,11 @@ func TestRestoreByOtherNames(t *testing.T) {
 func TestRestoreToVolume(t *testing.T) {
 	t.Parallel()
 	disk, random := vfs.NewCrashableMem(), rand.New(rand.NewPCG(1, 1))
+	var mu sync.Mutex // Pebble removes files in a goroutine of its own
 	var left []*vfs.MemFS
 	cut := func() {
+		mu.Lock()
+		defer mu.Unlock()
 		for _, kept := range []int{0, 20, 50, 50, 80, 80, 100} {
 			left = append(left, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: random}))
 		}
