@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cauce-pay/cauce/engine/routing"
 	"github.com/cauce-pay/cauce/payment"
 )
 
@@ -39,30 +40,33 @@ func attempted(p *payment.Payment, providerName string) bool {
 }
 
 // screenAgain returns the decision's candidates as they would be tried now, and why those are left out or come last
-// that were not tried yet. Under other rules than the decision's only what was paused or changed since is left out.
+// that were not tried yet. Where its route is not what the rules of now would decide, it is the decision's own candidates
+// that are screened, as the rules of now have them, but for those that were changed since.
 func (e *Engine) screenAgain(d *draft, decision *payment.Decision) (names, reasons []string) {
 	s := e.current(d.now)
+	facts := e.routingFacts(s, d.now, d.p.ID)
+	again := payment.Decision{}
 	if s.rules.Hash() == decision.Rules {
-		again := s.rules.Decide(&d.p.Request, e.routingFacts(s, d.now, d.p.ID))
-		if again.Route == decision.Route {
-			for _, c := range again.Candidates {
-				if c.Reason != "ok" && !attempted(d.p, c.Provider) {
-					reasons = append(reasons, c.Provider+": "+c.Reason)
-				}
+		again = s.rules.Decide(&d.p.Request, facts)
+	}
+	if s.rules.Hash() != decision.Rules || again.Route != decision.Route {
+		var blocks []routing.Provider
+		for _, name := range decision.Providers {
+			switch r := s.providers[name]; {
+			case r == nil:
+				reasons = append(reasons, name+": the rules do not name it any more")
+			case r.account.Since.After(d.p.CreatedAt):
+				reasons = append(reasons, name+": its configuration or plugin was changed since the decision")
+			default:
+				blocks = append(blocks, *r.terms.Load())
 			}
-			return again.Providers, reasons
+		}
+		again = routing.Screen(blocks, &d.p.Request, facts)
+	}
+	for _, c := range again.Candidates {
+		if c.Reason != "ok" && !attempted(d.p, c.Provider) {
+			reasons = append(reasons, c.Provider+": "+c.Reason)
 		}
 	}
-	for _, name := range decision.Providers {
-		switch r := s.providers[name]; {
-		case s.facts[name].Health.Paused:
-			reasons = append(reasons, name+": paused")
-			continue
-		case r != nil && r.account.Since.After(d.p.CreatedAt):
-			reasons = append(reasons, name+": its configuration or plugin was changed since the decision")
-			continue
-		}
-		names = append(names, name)
-	}
-	return names, reasons
+	return again.Providers, reasons
 }

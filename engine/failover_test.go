@@ -305,3 +305,83 @@ func TestNotRunning(t *testing.T) {
 		})
 	}
 }
+
+func TestScreenAgain(t *testing.T) {
+	t.Parallel()
+	const maintained = `provider "bravo" { maintenance = { from = "00:00", to = "24:00" } }`
+	unwell := strings.Replace(two, `["acme", "bravo"]`, `["acme", "bravo", "charlie"]`, 1) + `provider "charlie" {}`
+	for name, c := range map[string]struct {
+		before, after string
+		meanwhile     func(*testing.T, *bundle, *launcher)
+		provider      string // that takes the payment at last; "" = none
+		why           string
+	}{
+		"maintenance of rules that were reloaded": {
+			before: two, after: strings.Replace(two, `provider "bravo" {}`, maintained, 1),
+			why: "bravo: in maintenance from 00:00 to 24:00",
+		},
+		"refused credentials under rules that were reloaded": {
+			before: unwell, after: unwell + "# changed\n",
+			meanwhile: func(t *testing.T, b *bundle, l *launcher) {
+				l.of("bravo")[0].Script(providertest.Refuse(provider.CodeUnauthorized))
+				req := request()
+				req.Metadata = map[string]string{"to": "bravo"}
+				if _, err := b.Pay(t.Context(), "order-2", req); err != nil {
+					t.Error(err)
+				}
+			},
+			provider: "charlie", why: "bravo: ok, but unhealthy and so behind the others: it refuses our credentials",
+		},
+		"maintenance that began after the route's time was over": {
+			before: strings.NewReplacer(
+				`provider "bravo" {}`, `provider "bravo" { maintenance = { from = "10:01", to = "11:00" } }`,
+				`route "all" { providers = ["acme", "bravo"] }`, "route \"all\" {\n  when = \"now.Minute() == 0\"\n  providers = [\"acme\", \"bravo\"]\n}",
+			).Replace(two),
+			meanwhile: func(_ *testing.T, b *bundle, _ *launcher) { b.clock.Advance(time.Minute) },
+			why:       "bravo: in maintenance from 10:01 to 11:00",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			toBravo := "route \"bravo\" {\n  when = \"metadata.to == 'bravo'\"\n  providers = [\"bravo\"]\n}\n"
+			b, l, path := launched(t, toBravo+c.before)
+			reached, goOn := make(chan struct{}), make(chan struct{})
+			refuse := providertest.Refuse(provider.CodeUnavailable)
+			refuse.Before = func(provider.Attempt) { close(reached); <-goOn }
+			l.of("acme")[0].Script(refuse)
+			began, _, err := b.Begin(t.Context(), "order-1", request())
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-reached
+			if c.meanwhile != nil {
+				c.meanwhile(t, b, l)
+			}
+			if c.after != "" {
+				rewrite(t, path, toBravo+c.after)
+				b.reload(t)
+			}
+			close(goOn)
+			p, err := b.Wait(t.Context(), began.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			why := ""
+			if c.provider != "" {
+				events, err := b.History(t.Context(), p.ID, 0, 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				why = events[4].Data.Message
+			} else if p.Failure != nil {
+				why = p.Failure.Message
+			}
+			if last := p.Current().Provider; c.provider != "" && last != c.provider || c.provider == "" && len(p.Attempts) != 1 {
+				t.Errorf("it went to %s in %d attempts", last, len(p.Attempts))
+			}
+			if !strings.Contains(why, c.why) {
+				t.Errorf("why: %q, want %q in it", why, c.why)
+			}
+		})
+	}
+}

@@ -138,3 +138,15 @@ func withDetail(reason, detail string) string {
 	}
 	return reason + ": " + detail
 }
+
+// Screen returns the decision of a route that says nothing but its candidates: who of them may take the payment, in that
+// order, with those that are in trouble behind the others.
+func Screen(candidates []Provider, req *payment.Request, facts Facts) payment.Decision {
+	r := route{strategy: strategies[0]}
+	for i := range candidates {
+		r.candidates = append(r.candidates, candidate{provider: &candidates[i]})
+	}
+	var d payment.Decision
+	r.decide(&d, req, facts)
+	return d
+}
