@@ -89,3 +89,14 @@ func TestPauseIsNotUndone(t *testing.T) {
 		})
 	}
 }
+
+func TestProvidersTellOfMaintenance(t *testing.T) {
+	t.Parallel()
+	b := run(t, strings.Replace(one, `provider "acme" {}`, `provider "acme" { maintenance = { from = "10:00", to = "11:00" } }`, 1))
+	for _, want := range []string{"in maintenance from 10:00 to 11:00", ""} {
+		if got := b.Providers(t.Context())[0].Reason; got != want {
+			t.Errorf("at %s: reason %q, want %q", b.clock.Now(), got, want)
+		}
+		b.clock.Advance(time.Hour)
+	}
+}

@@ -144,6 +144,11 @@ func (e *Engine) Providers(ctx context.Context) []ProviderStatus {
 			Reason: h.Reason, InFlight: r.inFlight.Load(), Window: payment.Duration(statisticsWindow), Balance: r.balance.last,
 		}
 		r.mu.Unlock()
+		for _, w := range r.terms.Load().Maintenance {
+			if w.Contains(now) {
+				s.Reason = orElse(s.Reason, "in maintenance "+w.String())
+			}
+		}
 		s.Counts, s.Latency = r.statistics.recent(now)
 		s.SuccessRate = e.successRate(r.name, now)
 		out = append(out, s)

@@ -71,6 +71,7 @@ func (e *Engine) Reconcile(ctx context.Context, providerName string, lines []pro
 	if r == nil {
 		return Reconciliation{}, fmt.Errorf("%w: the rules have no provider %.64q", ErrNotFound, providerName)
 	}
+	now := e.now().UTC() // what happens while the statement is read may not be in it
 	if lines == nil {
 		p, ok := provider.WithStatement(r.Provider)
 		if !ok {
@@ -86,7 +87,6 @@ func (e *Engine) Reconcile(ctx context.Context, providerName string, lines []pro
 		out: Reconciliation{Provider: r.name, Lines: len(lines), Differences: []Difference{}},
 	}
 	if len(lines) == 0 {
-		now := e.now().UTC()
 		c.out.From, c.out.To = now.Add(-emptyStatement), now
 	}
 	err := c.run(ctx, lines)

@@ -303,3 +303,24 @@ func TestReconcileAnotherAccount(t *testing.T) {
 	}
 	b.wantClasses(t, b.reconcile(t, lineOf(p, 1, provider.Pending)))
 }
+
+// busyBank is a provider that gets a payment while it tells its statement, which does not have that one yet.
+type busyBank struct {
+	*providertest.Provider
+	meanwhile func()
+}
+
+func (p busyBank) Statement(context.Context, string) (provider.StatementPage, error) {
+	p.meanwhile()
+	return provider.StatementPage{}, nil
+}
+
+func TestReconcileWhatWasPaidMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t, one)
+	b.configure = func(c *engine.Config) {
+		c.Providers["acme"] = busyBank{b.providers["acme"].SetStatement(), func() { b.clock.Advance(time.Second); b.pay(t, "order-1") }}
+	}
+	b.start(t)
+	b.wantClasses(t, b.reconcile(t))
+}

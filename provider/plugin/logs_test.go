@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	pb "github.com/cauce-pay/cauce/provider/plugin/proto/v1"
 )
 
 func TestMask(t *testing.T) {
@@ -34,6 +36,27 @@ func TestMask(t *testing.T) {
 				t.Errorf("clean(%q) = %q, want %q", c.text, got, c.want)
 			}
 		})
+	}
+}
+
+func TestMaskOfAnswers(t *testing.T) {
+	t.Parallel()
+	m := &masker{}
+	m.hide([]string{"s3cr3t"})
+	const leak, want = "422 of demo@demo.com 1020304050 s3cr3t", "422 of (e-mail) ***4050 (secret)"
+	refused := &pb.Error{Message: leak, ProviderCode: leak, Field: leak}
+	outcome := &pb.Outcome{Message: leak, Code: leak}
+	line := &pb.StatementLine{Code: leak}
+	m.answer(&pb.Answer{Result: &pb.Answer_Error{Error: refused}})
+	m.answer(&pb.Answer{Result: &pb.Answer_Lookup{Lookup: outcome}})
+	m.answer(&pb.Answer{Result: &pb.Answer_Statement{Statement: &pb.StatementPage{Lines: []*pb.StatementLine{line}}}})
+	for name, got := range map[string]string{
+		"an error's message": refused.GetMessage(), "its provider's code": refused.GetProviderCode(), "its field": refused.GetField(),
+		"an outcome's message": outcome.GetMessage(), "its code": outcome.GetCode(), "a line's code": line.GetCode(),
+	} {
+		if got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
 	}
 }
 

@@ -71,15 +71,18 @@ func (m *masker) masked(text string) string {
 // answer cleans the texts of an answer that a person may read.
 func (m *masker) answer(a *pb.Answer) {
 	if e := a.GetError(); e != nil {
-		e.Message = m.clean(e.GetMessage(), maxText)
+		e.Message, e.ProviderCode, e.Field = m.clean(e.GetMessage(), maxText), m.clean(e.GetProviderCode(), maxText), m.clean(e.GetField(), maxText)
 		for _, f := range e.GetConfigFaults() {
 			f.Message = m.clean(f.GetMessage(), maxText)
 		}
 	}
 	for _, o := range []*pb.Outcome{a.GetSubmit(), a.GetLookup()} {
 		if o != nil {
-			o.Message = m.clean(o.GetMessage(), maxText)
+			o.Message, o.Code = m.clean(o.GetMessage(), maxText), m.clean(o.GetCode(), maxText)
 		}
+	}
+	for _, line := range a.GetStatement().GetLines() {
+		line.Code = m.clean(line.GetCode(), maxText)
 	}
 }
 
