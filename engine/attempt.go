@@ -170,10 +170,13 @@ const never = 9999
 // answer brings what a provider returned into one form; whatever is not clear is unknown.
 func (r *running) answer(ctx context.Context, outcome provider.Outcome, err error) answer {
 	if err != nil {
+		failed := provider.AsError(err)
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			err = provider.Errorf(provider.CodeUnknown, "no answer within %s", r.timeout)
+			failed = &provider.Error{ // what it had learnt before that holds
+				Code: provider.CodeUnknown, Message: fmt.Sprintf("no answer within %s", r.timeout), Reference: failed.Reference, NoResend: failed.NoResend,
+			}
 		}
-		return answer{err: provider.AsError(err)}
+		return answer{err: failed}
 	}
 	switch outcome.Code {
 	case payment.CodeMismatch, codeAbsent, codeResend, codeHeld:

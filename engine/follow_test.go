@@ -254,6 +254,33 @@ func TestDoubt(t *testing.T) {
 		b.lookAgain(t, p.ID)
 		b.becomes(t, p.ID, payment.Succeeded)
 	})
+
+	t.Run("what an error tells at the deadline is kept", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, one)
+		step, called := providertest.Hang(provider.Pending), make(chan struct{})
+		step.After = func(provider.Attempt) { close(called) }
+		b.providers["acme"].Script(step)
+		b.configure = func(c *engine.Config) {
+			c.Providers["acme"] = brokenOff{b.providers["acme"], &provider.Error{Code: provider.CodeUnknown, Reference: "ref-1", NoResend: true}}
+		}
+		b.start(t)
+		go func() { <-called; b.clock.Advance(20 * time.Second) }()
+		if a := b.pay(t, "order-1").Attempts[0]; a.Message != "no answer within 20s" || a.Reference != "ref-1" || !a.NoResend {
+			t.Errorf("got %+v", a)
+		}
+	})
+}
+
+// brokenOff is a provider whose hand-overs end with that error.
+type brokenOff struct {
+	*providertest.Provider
+	err error
+}
+
+func (p brokenOff) Submit(ctx context.Context, a provider.Attempt) (provider.Outcome, error) {
+	_, _ = p.Provider.Submit(ctx, a)
+	return provider.Outcome{}, p.err
 }
 
 // A difference between the provider's record and ours is never a success and never settled by itself.
