@@ -119,7 +119,7 @@ func (r *remote) passed(s *session, call *pb.Call) {
 func (r *remote) probe(s *session) {
 	ctx, cancel := context.WithTimeout(r.life, probeTimeout)
 	defer cancel()
-	_, err := wire.Describe(ctx, s.wire)
+	_, err := s.wire.Call(ctx, &pb.Call{Request: &pb.Call_Info{Info: &pb.InfoRequest{}}}) // that it is too busy is an answer, too
 	if err == nil || r.life.Err() != nil {
 		s.overdue.Store(0)
 		s.probed.Store(false)

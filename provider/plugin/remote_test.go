@@ -12,6 +12,7 @@ import (
 
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
+	"github.com/cauce-pay/cauce/provider/plugin/internal/wire"
 )
 
 func TestCallsOfAProcess(t *testing.T) {
@@ -315,6 +316,32 @@ func TestClose(t *testing.T) {
 }
 
 // A plugin whose parent lives on (a wrapper, say) learns from the stream that its host is gone.
+// A plugin that has its hands full says so, which is a sign of life.
+func TestBusyPluginIsNotEnded(t *testing.T) {
+	t.Parallel()
+	p := launch(t, "good", Dir(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	defer cancel()
+	for range wire.MaxCalls {
+		calls.Go(func() {
+			for refused := true; refused; { // for the one below
+				_, err := p.Submit(ctx, attempt("wait"))
+				refused = provider.CodeOf(err) == provider.CodeUnavailable && ctx.Err() == nil
+			}
+		})
+	}
+	eventually(t, "it works on as many calls as it may", func() bool {
+		_, err := submit(p, "", 10*time.Second)
+		return provider.CodeOf(err) == provider.CodeUnavailable
+	})
+	p.probe(p.current)
+	if process := processOf(p); process == nil || process.killed {
+		t.Error("it was ended")
+	}
+}
+
 func TestPluginEndsWithItsStream(t *testing.T) {
 	t.Parallel()
 	r := newRemote(Dir(), provider.Spec{}, role(t, "good"))
