@@ -143,6 +143,10 @@ func (e *Engine) tally(rates []routing.SuccessRate, providerName string, req *pa
 		if isProvidersFailure(req, ev.Data) {
 			e.outcomes.add(rates, providerName, req, ev.At, e.now(), false)
 		}
+	case payment.EventFailed:
+		if ev.Data.Provider != "" { // its provider had taken it; else the end of the attempt tells
+			e.outcomes.add(rates, providerName, req, ev.At, e.now(), false)
+		}
 	case payment.EventSucceeded, payment.EventLateSuccess:
 		e.outcomes.add(rates, providerName, req, ev.At, e.now(), true)
 	}

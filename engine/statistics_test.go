@@ -229,3 +229,23 @@ func TestHandOverTimeWhileTheClockIsSet(t *testing.T) {
 		}
 	}
 }
+
+// A pay-in that its provider had taken and then closed as failed, as a look-up tells, is the provider's failure; one that
+// the payer was refused or did not pay in time is not.
+func TestSuccessRateOfWhatFailsLater(t *testing.T) {
+	t.Parallel()
+	b := run(t, one)
+	acme := b.providers["acme"]
+	for i, status := range []provider.Status{provider.Failed, provider.Rejected, provider.Expired, provider.Succeeded} {
+		p := b.pay(t, fmt.Sprint("order-", i))
+		acme.Settle(p.Attempts[0].Key, status)
+		if p, err := b.Refresh(t.Context(), p.ID); err != nil || !p.Status.Final() {
+			t.Fatal(p, err)
+		}
+	}
+	b.clock.Advance(time.Second)
+	for _, when := range []string{"live", "after a restart"} {
+		until(t, when+" one of two attempts has succeeded", func() bool { rate := b.status(t).SuccessRate; return rate != nil && *rate == 0.5 })
+		b = b.crash(t).start(t)
+	}
+}
