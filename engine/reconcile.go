@@ -71,7 +71,7 @@ func (e *Engine) Reconcile(ctx context.Context, providerName string, lines []pro
 	if r == nil {
 		return Reconciliation{}, fmt.Errorf("%w: the rules have no provider %.64q", ErrNotFound, providerName)
 	}
-	now := e.now().UTC() // what happens while the statement is read may not be in it
+	asked := e.now().UTC()
 	if lines == nil {
 		p, ok := provider.WithStatement(r.Provider)
 		if !ok {
@@ -83,11 +83,11 @@ func (e *Engine) Reconcile(ctx context.Context, providerName string, lines []pro
 		}
 	}
 	c := &comparison{
-		e: e, r: r, found: map[attemptID]int{}, payments: map[string]int{},
+		e: e, r: r, asked: asked, found: map[attemptID]int{}, payments: map[string]int{},
 		out: Reconciliation{Provider: r.name, Lines: len(lines), Differences: []Difference{}},
 	}
 	if len(lines) == 0 {
-		c.out.From, c.out.To = now.Add(-emptyStatement), now
+		c.out.From, c.out.To = asked.Add(-emptyStatement), asked
 	}
 	err := c.run(ctx, lines)
 	return c.out, err
@@ -103,6 +103,7 @@ type attemptID struct {
 type comparison struct {
 	e        *Engine
 	r        *running
+	asked    time.Time         // what began later may not be in the statement, whatever the provider's clock says
 	found    map[attemptID]int // attempts that lines are about, and how many of those say succeeded
 	payments map[string]int    // how many lines say succeeded
 	out      Reconciliation
@@ -371,7 +372,8 @@ func (c *comparison) walkOurs(ctx context.Context) error {
 func (c *comparison) missing(p *payment.Payment, a *payment.Attempt) {
 	_, found := c.found[attemptID{p.ID, a.Number}]
 	expected := a.Status == payment.AttemptSucceeded || a.Status == payment.AttemptPending || a.Status == payment.AttemptInDoubt
-	if found || !expected || a.Provider != c.r.name || !c.r.knows(a) || a.StartedAt.Before(c.out.From) || a.StartedAt.After(c.out.To) {
+	if found || !expected || a.Provider != c.r.name || !c.r.knows(a) || a.StartedAt.Before(c.out.From) || a.StartedAt.After(c.out.To) ||
+		a.StartedAt.After(c.asked) {
 		return
 	}
 	c.out.Differences = append(c.out.Differences, Difference{

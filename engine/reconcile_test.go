@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -307,20 +308,31 @@ func TestReconcileAnotherAccount(t *testing.T) {
 // busyBank is a provider that gets a payment while it tells its statement, which does not have that one yet.
 type busyBank struct {
 	*providertest.Provider
+	lines     []provider.StatementLine
 	meanwhile func()
 }
 
-func (p busyBank) Statement(context.Context, string) (provider.StatementPage, error) {
+func (p *busyBank) Statement(context.Context, string) (provider.StatementPage, error) {
 	p.meanwhile()
-	return provider.StatementPage{}, nil
+	return provider.StatementPage{Lines: p.lines}, nil
 }
 
 func TestReconcileWhatWasPaidMeanwhile(t *testing.T) {
 	t.Parallel()
 	b := setup(t, one)
-	b.configure = func(c *engine.Config) {
-		c.Providers["acme"] = busyBank{b.providers["acme"].SetStatement(), func() { b.clock.Advance(time.Second); b.pay(t, "order-1") }}
+	bank := &busyBank{Provider: b.providers["acme"].SetStatement()}
+	n := 0
+	bank.meanwhile = func() {
+		n++
+		b.clock.Advance(time.Second)
+		b.pay(t, fmt.Sprint("order-", n))
 	}
+	b.configure = func(c *engine.Config) { c.Providers["acme"] = bank }
 	b.start(t)
-	b.wantClasses(t, b.reconcile(t))
+	b.wantClasses(t, b.reconcile(t)) // without lines
+	line := lineOf(b.pay(t, "order-1"), 1, provider.Pending)
+	later := line
+	later.Key, later.Reference, later.CreatedAt = "0123456789abcdefghij", "ref-of-somebody-else", b.clock.Now().Add(time.Minute) // by their clock
+	bank.lines = []provider.StatementLine{line, later}
+	b.wantClasses(t, b.reconcile(t), engine.TheirsOnly)
 }
