@@ -45,14 +45,14 @@ type Engine struct {
 	outcomes   outcomes
 	statistics statisticsByLabel
 
-	followedAt                time.Time // when followDue last ran; its own
-	hastenedAfter             time.Time // the clock being put back; its own
-	scheduler, inbox, tending *alarm
-	background                sync.WaitGroup // the loops
-	looks, webhooks           *lanes
-	working                   sync.WaitGroup  // what the loops have begun
-	looping                   context.Context // ends with stopLoops
-	stopLoops                 context.CancelFunc
+	followedAt                         time.Time // when followDue last ran; its own
+	hastenedAfter                      time.Time // the clock being put back; its own
+	scheduler, inbox, tending, pausing *alarm
+	background                         sync.WaitGroup // the loops
+	looks, webhooks                    *lanes
+	working                            sync.WaitGroup  // what the loops have begun
+	looping                            context.Context // ends with stopLoops
+	stopLoops                          context.CancelFunc
 
 	mu      sync.Mutex
 	closing bool
@@ -122,7 +122,7 @@ func (e *Engine) setDefaults() {
 	if e.workers == 0 {
 		e.workers = 16
 	}
-	e.scheduler, e.inbox, e.tending = newAlarm(e.clock), newAlarm(e.clock), newAlarm(e.clock)
+	e.scheduler, e.inbox, e.tending, e.pausing = newAlarm(e.clock), newAlarm(e.clock), newAlarm(e.clock), newAlarm(e.clock)
 	e.looks = newLanes(e.workers, looksQueue, e.scheduler.wake, &e.working)
 	e.webhooks = newLanes(e.workers, inboxPage, e.inbox.wake, &e.working)
 }
@@ -135,7 +135,7 @@ func (e *Engine) startLoops() {
 	for _, loop := range []struct {
 		alarm *alarm
 		run   func(context.Context)
-	}{{e.scheduler, e.followDue}, {e.inbox, e.readInbox}, {e.tending, e.tend}} {
+	}{{e.scheduler, e.followDue}, {e.inbox, e.readInbox}, {e.tending, e.tend}, {e.pausing, e.readPauses}} {
 		e.background.Go(func() { loop.alarm.run(ctx, loop.run) })
 		loop.alarm.wake()
 	}

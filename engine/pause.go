@@ -85,3 +85,15 @@ func (e *Engine) loadPause(ctx context.Context, r *running) error {
 	r.paused.Store(p)
 	return nil
 }
+
+// readPauses takes over what other routers that share the store have paused and resumed. It waits for no provider, as tend
+// does.
+func (e *Engine) readPauses(ctx context.Context) {
+	for _, r := range e.inOrder() {
+		if err := e.loadPause(ctx, r); err != nil {
+			e.log.Warn("what is known of a provider may be old", "provider", r.name, "error", err)
+		}
+	}
+	e.refreshFacts()
+	e.pausing.wakeAt(e.now().Add(tendingEvery))
+}

@@ -100,3 +100,38 @@ func TestProvidersTellOfMaintenance(t *testing.T) {
 		b.clock.Advance(time.Hour)
 	}
 }
+
+// hangingCheck is a provider that never says whether it takes our credentials.
+type hangingCheck struct {
+	*providertest.Provider
+	asked chan struct{}
+}
+
+func (p hangingCheck) Check(ctx context.Context) error {
+	p.asked <- struct{}{}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// What another router has paused is paused here within half a minute, whatever another provider does.
+func TestPauseByAnotherRouterWhileAProviderHangs(t *testing.T) {
+	t.Parallel()
+	b := setup(t, strings.Replace(two, `provider "acme" {}`, `provider "acme" { timeout = "5m" }`, 1))
+	acme := hangingCheck{b.providers["acme"], make(chan struct{}, 1)}
+	counting := &slowPauses{}
+	b.configure = func(c *engine.Config) { counting.Store, c.Store, c.Providers["acme"] = c.Store, counting, acme }
+	b.start(t)
+	<-acme.asked
+	until(t, "the pauses are read once", func() bool { return counting.reads.Load() >= 4 })
+	if err := b.store.PutSetting(t.Context(), "paused/bravo", []byte(`{"reason":"ticket 1234","since":"2026-11-21T15:00:00Z"}`)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "time passes", func() bool {
+		b.clock.Advance(time.Second)
+		return b.Providers(t.Context())[1].Paused || b.clock.Now().After(epoch.Add(4*time.Minute))
+	})
+	if !b.Providers(t.Context())[1].Paused {
+		t.Error("the pause is not known while the check of another provider hangs")
+	}
+	b.clock.Advance(5 * time.Minute) // ends the check
+}

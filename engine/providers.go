@@ -205,9 +205,6 @@ const (
 // tend keeps what is known of the providers fresh: the health of unhealthy ones, the lists of banks and billers.
 func (e *Engine) tend(ctx context.Context) {
 	for _, r := range e.inOrder() {
-		if err := e.loadPause(ctx, r); err != nil { // another router may have paused it
-			e.log.Warn("what is known of a provider may be old", "provider", r.name, "error", err)
-		}
 		r.mu.Lock()
 		check := r.checkedAt.IsZero() || r.health.Unhealthy && e.isOld(r.checkedAt, checkEvery)
 		r.mu.Unlock()
