@@ -20,6 +20,8 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
@@ -63,6 +65,7 @@ var roles = map[string]func(){
 	},
 	"mute":     func() { serveStranger(func(pb.Provider_ExchangeServer) error { select {} }) },
 	"huge":     func() { serveStranger(answerHuge) },
+	"talker":   func() { serveStranger(answerPersonal) },
 	"noinfo":   func() { serveStranger(answerNothing) },
 	"both":     serveBoth,
 	"handmade": playHandmade,
@@ -104,6 +107,30 @@ func answerNothing(stream pb.Provider_ExchangeServer) error {
 			return err
 		}
 		if err := stream.Send(&pb.Answer{Id: call.GetId()}); err != nil {
+			return err
+		}
+	}
+}
+
+// answerPersonal introduces itself, and then puts personal data where none is expected: in the status of an outcome, and in
+// the error that ends the stream, where a plugin in another language has its exceptions.
+func answerPersonal(stream pb.Provider_ExchangeServer) error {
+	for {
+		call, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		info := &pb.Info{Name: "talker", Version: "1", Capabilities: []*pb.Capability{{Operation: "payin", Method: "pse", Currencies: []string{"COP"}}}}
+		a := &pb.Answer{Id: call.GetId(), Result: &pb.Answer_Info{Info: info}}
+		switch {
+		case call.GetConfigure() != nil:
+			a.Result = &pb.Answer_Configure{Configure: info}
+		case call.GetSubmit().GetPayment().GetDescription() == "raise":
+			return status.Error(codes.Unknown, "Exception calling application: CC 1020304050 of demo@demo.com")
+		case call.GetSubmit() != nil:
+			a.Result = &pb.Answer_Submit{Submit: &pb.Outcome{Status: "CC 1020304050 of demo@demo.com"}}
+		}
+		if err := stream.Send(a); err != nil {
 			return err
 		}
 	}

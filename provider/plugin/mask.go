@@ -79,10 +79,11 @@ func (m *masker) answer(a *pb.Answer) {
 	for _, o := range []*pb.Outcome{a.GetSubmit(), a.GetLookup()} {
 		if o != nil {
 			o.Message, o.Code = m.clean(o.GetMessage(), maxText), m.clean(o.GetCode(), maxText)
+			o.Status = m.clean(o.GetStatus(), maxText) // is shown where it is none
 		}
 	}
 	for _, line := range a.GetStatement().GetLines() {
-		line.Code = m.clean(line.GetCode(), maxText)
+		line.Code, line.Status = m.clean(line.GetCode(), maxText), m.clean(line.GetStatus(), maxText)
 	}
 }
 

@@ -92,7 +92,9 @@ func (r *remote) Call(ctx context.Context, call *pb.Call) (*pb.Answer, error) {
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			r.passed(s, call)
 		}
-		return nil, err
+		said := provider.AsError(err) // perhaps with what the plugin ended the stream with
+		said.Message = r.mask.clean(said.Message, maxText)
+		return nil, said
 	}
 	s.overdue.Store(0)
 	r.mask.answer(a)

@@ -96,6 +96,17 @@ func TestCallsOfAProcess(t *testing.T) {
 		}
 	})
 
+	t.Run("and what else it says where no text is expected", func(t *testing.T) {
+		t.Parallel()
+		for _, how := range []string{"answer", "raise"} {
+			_, err := submit(launch(t, "talker", Dir(), nil), how, 10*time.Second)
+			wantCode(t, err, provider.CodeUnknown)
+			if text := provider.AsError(err).Message; !strings.Contains(text, "CC ***4050 of (e-mail)") {
+				t.Errorf("%s: %q", how, text)
+			}
+		}
+	})
+
 	t.Run("an answer of 100 MiB is unknown, and the plugin is started again", func(t *testing.T) {
 		t.Parallel()
 		p := launch(t, "huge", Dir(), nil)
