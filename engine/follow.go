@@ -212,7 +212,8 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 	if !r.knows(a) || c == nil || !c.Recovery.ResendSameKey || a.Status != payment.AttemptInDoubt || a.NoResend {
 		return false
 	}
-	if _, _, back := e.steps.notice(e.clock); a.DeadlineAt.Before(a.StartedAt) || a.StartedAt.Before(back) {
+	now := e.now()
+	if _, _, back := e.steps.notice(e.clock); a.DeadlineAt.Before(a.StartedAt) || a.StartedAt.Before(back) || a.StartedAt.After(now) {
 		return false // the clock was put back since (see setRight): nobody knows how old it is
 	}
 	bound := resendUnknown
@@ -222,7 +223,7 @@ func (e *Engine) mayResend(p *payment.Payment) bool {
 	if p.Operation == payment.PayIn {
 		bound = min(bound, resendPayIn)
 	}
-	return e.now().Sub(a.StartedAt) < bound && (!e.askable(p, a) || a.Code == codeAbsent)
+	return now.Sub(a.StartedAt) < bound && (!e.askable(p, a) || a.Code == codeAbsent)
 }
 
 // resend hands the last attempt over again under its own key. That it does so is durable first, so that the

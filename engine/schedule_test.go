@@ -1,10 +1,13 @@
 package engine_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/cauce-pay/cauce/engine"
 	"github.com/cauce-pay/cauce/engine/routing"
+	"github.com/cauce-pay/cauce/engine/store"
 	"github.com/cauce-pay/cauce/payment"
 	"github.com/cauce-pay/cauce/provider"
 	"github.com/cauce-pay/cauce/provider/providertest"
@@ -101,6 +104,38 @@ func TestNoResendOfWhatBeganWhileClockWasAhead(t *testing.T) {
 	if sent := len(b.providers["acme"].Submits()); sent != 1 {
 		t.Errorf("it is sent %d times", sent)
 	}
+}
+
+// Refresh, or a webhook, may take the turn of the look that would have set the attempt right.
+func TestNoResendByRefreshOfWhatBeganWhileClockWasAhead(t *testing.T) {
+	t.Parallel()
+	b := aheadBy(t, 3, providertest.LoseBefore())
+	b.providers["acme"].SetRecovery(payment.Recovery{ResendSameKey: true})
+	b.start(t)
+	p := b.pay(t, "order-1")
+	right := b.corrected(t)
+	right.configure = func(c *engine.Config) { c.Store = unclaimed{c.Store} }
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	right.start(t)
+	until(t, "its next look is brought forward", func() bool {
+		p, err := right.Get(t.Context(), p.ID)
+		return err == nil && p.NextLookupAt.Before(epoch.Add(time.Hour))
+	})
+	if _, err := right.Refresh(t.Context(), p.ID); err != nil {
+		t.Fatal(err)
+	}
+	if sent := len(b.providers["acme"].Submits()); sent != 1 {
+		t.Errorf("it is sent %d times", sent)
+	}
+}
+
+// unclaimed is a store whose due payments another router has claimed.
+type unclaimed struct{ store.Store }
+
+func (unclaimed) Claim(context.Context, time.Time, time.Duration, int) ([]string, error) {
+	return nil, nil
 }
 
 // Webhooks that cannot be worked through are tried again at growing pauses.

@@ -33,7 +33,10 @@ func newBackupCmd() command {
 				}
 				shown := showProgress(s.err, "")
 				if *path == "" {
-					_, err = c.call(ctx, http.MethodPost, "/v1/backup", map[string]string{"dir": dir})
+					var resp *http.Response // open sets no deadline: a copy to another disk takes as long as it takes
+					if resp, err = c.open(ctx, http.MethodPost, "/v1/backup", map[string]string{"dir": dir}); err == nil {
+						err = resp.Body.Close()
+					}
 				} else {
 					err = backupStopped(ctx, *path, dir)
 				}
