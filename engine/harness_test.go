@@ -199,14 +199,17 @@ func (b *bundle) lookAgain(t *testing.T, id string) {
 	b.clock.Advance(p.NextLookupAt.Sub(b.clock.Now()))
 }
 
-// lookedAgain is lookAgain that waits until the look has ended.
+// lookedAgain is lookAgain that waits until the look has ended, and what it sends again is answered.
 func (b *bundle) lookedAgain(t *testing.T, id string) {
 	t.Helper()
 	b.lookAgain(t, id)
-	until(t, "the look has ended", func() bool {
+	until(t, "the look has begun to tell", func() bool {
 		p, err := b.Get(t.Context(), id)
 		return err == nil && (p.Status.Final() || p.NextLookupAt.After(b.clock.Now()))
 	})
+	if err := b.AwaitTurn(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // types returns the types of a payment's events.

@@ -244,8 +244,8 @@ func (e *Engine) factsThen(id string, then *payment.Decision) routing.Facts {
 func (e *Engine) keepShadow(ctx context.Context, now bool) {
 	e.shadow.mu.Lock()
 	defer e.shadow.mu.Unlock()
-	if at := e.now(); now || at.Sub(e.shadow.saved) >= shadowSaved {
-		e.shadow.saved = at
+	if now || e.isOld(e.shadow.saved, shadowSaved) {
+		e.shadow.saved = e.now()
 		if err := e.putSetting(ctx, shadowSetting, e.shadow.now); err != nil {
 			e.log.Warn("the comparison with the shadow rules could not be kept", "error", err)
 		}

@@ -167,8 +167,8 @@ func TestPreferWait(t *testing.T) {
 	})
 	t.Run("waiting may take longer than arriving", func(t *testing.T) {
 		t.Parallel()
-		w := start(t, nil, func(s *http.Server) { s.ReadTimeout = 50 * time.Millisecond })
-		w.acme.Script(providertest.Step{Execute: true, Status: provider.Pending, Before: func(provider.Attempt) { <-time.After(200 * time.Millisecond) }})
+		w := start(t, nil, func(s *http.Server) { s.ReadTimeout = time.Second })
+		w.acme.Script(providertest.Step{Execute: true, Status: provider.Pending, Before: func(provider.Attempt) { <-time.After(1200 * time.Millisecond) }})
 		if p := w.pay("order-1"); p.Status != payment.Pending {
 			t.Errorf("the payment is %s", p.Status)
 		}
