@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/cockroachdb/errors/oserror"
@@ -21,6 +22,7 @@ type space struct {
 	dir   string
 	floor uint64 // bytes; 0 = none
 	log   *slog.Logger
+	fine  atomic.Pointer[view] // the one for which check returned nil
 
 	mu      sync.Mutex
 	ballast int64 // bytes to hold; 0 = none
@@ -31,8 +33,21 @@ const ballastName = "BALLAST"
 
 func (s *space) ballastPath() string { return s.fs.PathJoin(s.dir, ballastName) }
 
+// room is check for what is about to be written while v is shown. Writes that come together ask the system once:
+// as soon as one of them is shown, the next asks anew.
+func (s *space) room(v *view) error {
+	if s.fine.Load() == v {
+		return nil
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	s.fine.Store(v)
+	return nil
+}
+
 // check returns nil while there is space for new payments, else an error that wraps store.ErrFull. It asks the
-// system each time (about a microsecond), so that new payments are taken again as soon as space is free.
+// system each time, so that new payments are taken again as soon as space is free.
 func (s *space) check() error {
 	if s.floor > 0 {
 		usage, err := s.fs.GetDiskUsage(s.dir)

@@ -33,9 +33,6 @@ func (s *Store) Create(ctx context.Context, p *payment.Payment, events []payment
 	if err := s.checkFree(p); err != nil {
 		return err
 	}
-	if err := s.space.check(); err != nil {
-		return err
-	}
 	k := kept{Payment: *p}
 	w := s.newWrite(&k, events)
 	w.set(plainKey(kindKey, p.IdempotencyKey), []byte(p.ID))
@@ -81,7 +78,7 @@ func checkEvents(p *payment.Payment, events []payment.Event) error {
 	return nil
 }
 
-// checkFree finds out whether the new payment's key or id is taken.
+// checkFree finds out whether the new payment's key or id is taken, and then whether there is space for it.
 func (s *Store) checkFree(p *payment.Payment) error {
 	v := s.shown.acquire()
 	defer v.release()
@@ -92,16 +89,15 @@ func (s *Store) checkFree(p *payment.Payment) error {
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	if s.mustBeNew(p.ID) {
-		return nil
+	if !s.mustBeNew(p.ID) {
+		switch err := v.get(plainKey(kindState, p.ID), func([]byte) error { return nil }); {
+		case err == nil:
+			return fmt.Errorf("%w: payment %s exists already", store.ErrConflict, p.ID)
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
 	}
-	switch err := v.get(plainKey(kindState, p.ID), func([]byte) error { return nil }); {
-	case err == nil:
-		return fmt.Errorf("%w: payment %s exists already", store.ErrConflict, p.ID)
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	}
-	return nil
+	return s.space.room(v)
 }
 
 // mustBeNew reports whether no payment can have that id, because none has one as great. Ids that sort by time,
