@@ -40,8 +40,8 @@ bench: ## payments per second and their latency, beside the parts that bound the
 	@$(GO) build -trimpath -o bin/bench/ ./bench/...
 	@$(GO) -C bench/postgres build -trimpath -o ../../bin/bench/ . || echo "without the command that measures PostgreSQL"
 	@$(GO) -C bench/peers build -trimpath -o ../../bin/bench/ . || echo "without what routing costs beside Open Policy Agent: it cannot be built here"
-	bin/bench/bench
-	bin/bench/stored
+	GOGC=300 bin/bench/bench # as router serve sets it
+	GOGC=300 bin/bench/stored
 	@if [ -x bin/bench/peers ]; then bin/bench/peers; fi
 
 # How long `make torture` runs at least, in minutes: it begins no new round after that.
