@@ -130,7 +130,8 @@ func (e *Engine) setDefaults() {
 func (e *Engine) startLoops() {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.looping, e.stopLoops = ctx, cancel
-	e.background.Go(func() { e.warm(ctx, e.state.Load().rates, e.now()) })
+	rates, now := e.state.Load().rates, e.now() // what comes from now on is counted as it comes
+	e.background.Go(func() { e.warm(ctx, rates, now) })
 	e.startShadow()
 	for _, loop := range []struct {
 		alarm *alarm
